@@ -4,7 +4,7 @@ import { GivenSource, type StoreSource } from '../lookup/store-source.ts'
 import type { StoreDefinition } from '../topology/definition.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
-/** The rows of a store in a test, and how it answers. */
+/** The rows of an online store in a test, and how it answers. */
 export class DrivenStore {
   /** By key, as the schema takes them; also those that were written back. */
   readonly rows: Map<string, unknown>
@@ -19,22 +19,22 @@ export class DrivenStore {
     rows: Readonly<Record<string, unknown>>,
     clock: () => VirtualClock,
   ) {
-    const given = new GivenSource(definition, Object.entries(rows))
+    const source = new GivenSource(definition, Object.entries(rows))
     const answer = async () => {
       if (this.#isFailing) throw new Error('the test has made it fail')
       const untilMs = clock().nowMs() + this.#delayMs
       // A turn first, in which the worker says how long it waits.
       for (let isDue = this.#delayMs > 0; isDue; isDue = clock().step(untilMs)) await nextTurn()
     }
-    this.rows = given.rows
+    this.rows = source.rows
     this.source = {
       getMany: async (keys) => {
         await answer()
-        return given.getMany(keys)
+        return source.getMany(keys)
       },
       setMany: async (computed) => {
         await answer()
-        await given.setMany(computed)
+        await source.setMany(computed)
       },
     }
   }

@@ -26,7 +26,7 @@ interface LifeOptions {
   readonly partitions: number
   readonly clock: VirtualClock
   readonly guarantee: Guarantee
-  /** Takes what has come of records; an unfinished commit of a crashed worker is left out. */
+  /** Takes the outcomes of records; an unfinished commit of a crashed worker is left out. */
   readonly onProcessed: (event: Processed) => void
 }
 
@@ -60,8 +60,8 @@ export class Life {
   }
 
   /**
-   * Resolves when nothing more happens until records arrive or time passes; rejects with what ended
-   * the worker.
+   * Resolves when nothing more happens until records arrive or time passes; rejects with the error
+   * that ended the worker.
    */
   async settled(): Promise<void> {
     await Promise.race([this.#changed.until(() => this.#isReadToItsEnd), this.#worker.done])
@@ -166,11 +166,11 @@ export function withModelFunctions(
   }
   const scorers = new Map(
     steps.map((step) => {
-      const own = prepared.scorers.get(step.name) as StepScorer
-      const answered = [...own.scorers].map(
+      const stepScorer = prepared.scorers.get(step.name) as StepScorer
+      const answered = [...stepScorer.scorers].map(
         ([name, scorer]) => [name, replaced(step, name, scorer)] as const,
       )
-      return [step.name, new StepScorer(own.step, new Map(answered))]
+      return [step.name, new StepScorer(stepScorer.step, new Map(answered))]
     }),
   )
   const shadows = prepared.shadows.map((shadow) => {
@@ -209,10 +209,10 @@ function answeredBy(answer: ModelFunction, model: ModelDefinition, scorer: Score
 
 /** The numbers of an answer, by the names of columns as in `columnNames`. */
 function byColumn(answer: ReturnType<ModelFunction>): ReadonlyMap<string, number> {
-  const columns = Object.entries(answer).flatMap(([output, of]) =>
-    typeof of === 'object' && of !== null
-      ? Object.entries(of).map(([column, number]) => [`${output}.${column}`, number] as const)
-      : [[output, of] as const],
+  const columns = Object.entries(answer).flatMap(([output, value]) =>
+    typeof value === 'object' && value !== null
+      ? Object.entries(value).map(([column, number]) => [`${output}.${column}`, number] as const)
+      : [[output, value] as const],
   )
   return new Map(columns.filter(([, number]) => typeof number === 'number'))
 }

@@ -53,10 +53,10 @@ export const matchers = {
     const [topic, value] = expected
     const driver = driverOf(received, 'toHaveOutput')
     const values = driver.outputs(topic).map((output) => output.value)
-    const found = values.filter((v) => isPart(this, value, v))
-    return verdict(this, found.length > 0, () => [
+    const matches = values.filter((v) => isPart(this, value, v))
+    return verdict(this, matches.length > 0, () => [
       `an output in "${topic}"${withFields(value)}`,
-      ...listed(`outputs in "${topic}"`, (this.isNot ? found : values).map(textOf)),
+      ...listed(`outputs in "${topic}"`, (this.isNot ? matches : values).map(textOf)),
       ...(this.isNot ? [] : besides(driver)),
     ])
   },
@@ -65,10 +65,10 @@ export const matchers = {
     const [code, part] = expected
     const driver = driverOf(received, 'toHaveDeadLetter')
     const letters = driver.deadLetters()
-    const found = letters.filter((letter) => letter.code === code && isPart(this, part, letter))
-    return verdict(this, found.length > 0, () => [
+    const matches = letters.filter((letter) => letter.code === code && isPart(this, part, letter))
+    return verdict(this, matches.length > 0, () => [
       `a dead letter ${code}${withFields(part)}`,
-      ...(this.isNot ? listed('dead letters', found.map(reasonOf)) : besides(driver)),
+      ...(this.isNot ? listed('dead letters', matches.map(reasonOf)) : besides(driver)),
     ])
   },
 
@@ -104,10 +104,10 @@ function besides(driver: AnyDriver): string[] {
 
 const MOST = 10
 
-function listed(what: string, lines: readonly string[]): string[] {
-  if (lines.length === 0) return [`${what}: none`]
+function listed(title: string, lines: readonly string[]): string[] {
+  if (lines.length === 0) return [`${title}: none`]
   const more = lines.length > MOST ? [`  and ${lines.length - MOST} more`] : []
-  return [`${what}:`, ...lines.slice(0, MOST).map((line) => `  ${line}`), ...more]
+  return [`${title}:`, ...lines.slice(0, MOST).map((line) => `  ${line}`), ...more]
 }
 
 function reasonOf({ code, step, message, source }: DeadLetter): string {

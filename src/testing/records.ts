@@ -14,7 +14,7 @@ export interface Input {
   readonly value: unknown
   /**
    * The record key, which decides the partition; `null`: no key.
-   * @default what the topology's `key`, or the table's, returns for the value; with `asOf` none
+   * @default the result of the topology's `key`, or the table's, for the value; with `asOf` none
    */
   readonly key?: string | null
   /**
@@ -77,19 +77,19 @@ export class InputRecords {
       value: bytesOf(input.value),
       headers: headersOf(input),
     }
-    const given = new GivenRecord(record, from)
+    const givenRecord = new GivenRecord(record, from)
     /** `null`: it is not an event. */
     const event = orNull(() => this.#decode(record, from))
     const keyIn = () => {
-      const found = orNull(() => eventKey((e) => keyOf(e, given), event ?? input.value))
-      if (found !== null) return found
-      const what =
+      const derivedKey = orNull(() => eventKey((e) => keyOf(e, givenRecord), event ?? input.value))
+      if (derivedKey !== null) return derivedKey
+      const message =
         'the topology finds no key in this value: give one, as in driver.pipeRecords({ key, value })'
-      throw new TidemarkError('KEY_INVALID', what)
+      throw new TidemarkError('KEY_INVALID', message)
     }
     const { key = keyIn() } = input
     const timeMs = () =>
-      timeOf === 'record' ? null : orNull(() => eventTimeMs((e) => timeOf(e, given), event))
+      timeOf === 'record' ? null : orNull(() => eventTimeMs((e) => timeOf(e, givenRecord), event))
     return newRecord(topic, { ...input, key }, input.timestampMs ?? timeMs() ?? nowMs)
   }
 
@@ -98,10 +98,10 @@ export class InputRecords {
    * `KEY_INVALID`: no key is given, and the table has no `key`
    */
   ofTable(name: string, input: Input, nowMs: number): NewRecord {
-    const table = this.#tables.find((one) => one.name === name)
+    const table = this.#tables.find(({ name: tableName }) => tableName === name)
     const topic = table?.from.topic
     if (table === undefined) {
-      const hint = `its tables are: ${this.#tables.map((one) => one.name).join(', ')}`
+      const hint = `its tables are: ${this.#tables.map(({ name: tableName }) => tableName).join(', ')}`
       throw configFault(`the topology has no table "${name}"`, undefined, hint)
     }
     if (topic === undefined) {
@@ -141,9 +141,9 @@ function bytesOf(value: unknown): Buffer | null {
   return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
-function orNull<R>(of: () => R): R | null {
+function orNull<R>(compute: () => R): R | null {
   try {
-    return of()
+    return compute()
   } catch (error) {
     orFault(error)
     return null

@@ -49,8 +49,8 @@ export interface DriverOptions {
    */
   readonly tables?: Readonly<Record<string, OneOrMore<Input>>>
   /**
-   * Rows of stores, by store name and key, as the schema takes them. A store in a system outside has no
-   * other rows; one of the author's functions that is not given here is asked itself.
+   * Rows of online stores, by name and key, as the schema takes them. One in a system outside has
+   * no other rows; one of the author's functions that is not given here is asked itself.
    * @default none
    */
   readonly stores?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
@@ -129,7 +129,7 @@ export class TopologyDriver<Out, In = unknown> {
    * Sends events, each with the key that the topology finds in it, and waits until everything that
    * results from them is committed.
    * @returns the position of each in the source
-   * @throws what ended the worker, such as an error in a function given for a model
+   * @throws the error that ended the worker, such as one in a function given for a model
    */
   pipe(events: OneOrMore<EventOf<In>>): Promise<{ partition: number; offset: number }[]> {
     return this.pipeRecords(listOf(events).map((value) => ({ value })))
@@ -148,8 +148,8 @@ export class TopologyDriver<Out, In = unknown> {
   }
 
   /**
-   * Writes records to the topic of a table, and waits until they are applied: what is sent after
-   * that sees them. A record whose value is `null` is a tombstone.
+   * Writes records to the topic of a table, and waits until they are applied: events that are sent
+   * after that see them. A record whose value is `null` is a tombstone.
    * @throws TidemarkError `CONFIG_INVALID`: no such table, or its rows are in a file ·
    * `KEY_INVALID`: no key is given, and the table has no `key`
    */
@@ -159,7 +159,7 @@ export class TopologyDriver<Out, In = unknown> {
   }
 
   /**
-   * A store, whose rows and answers the test decides.
+   * An online store, whose rows and answers the test decides.
    * @throws TidemarkError `CONFIG_INVALID`: no such store, or one that is asked itself
    */
   store(name: string): DrivenStore {
@@ -213,7 +213,7 @@ export class TopologyDriver<Out, In = unknown> {
   }
 
   /**
-   * Kills the worker as `kill -9` does: its windows are gone, what it had committed stays. With
+   * Kills the worker as `kill -9` does: its windows are gone, its commits stay. With
    * `during` it dies while it works on these events, in the middle of their commit, and they are
    * read again: under exactly-once that attempt leaves no trace; under at-least-once its outputs
    * are already written. Events sent before {@link restart} wait in the source.
@@ -250,7 +250,7 @@ export class TopologyDriver<Out, In = unknown> {
   }
 
   /**
-   * Finishes and commits what is in flight, stops the worker as SIGTERM does, and frees the models.
+   * Finishes and commits the records in work, stops the worker as SIGTERM does, and frees the models.
    */
   async stop(): Promise<void> {
     try {
