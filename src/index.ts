@@ -37,7 +37,8 @@ export {
   type TopicTableOptions,
   topic,
 } from './topology/lookup.ts'
-export { type Model, onnxModel, type Rule, rule, type StatedAccuracy } from './topology/models.ts'
+export type { Model, ModelRule, StatedAccuracy } from './topology/models.ts'
+export { onnxModel, rule } from './topology/models.ts'
 export type { Drift, Reuse, Reused } from './topology/reuse.ts'
 export type {
   LatencyUse,

@@ -40,7 +40,7 @@ class ObservedTopology {
   readonly partitions = new Map<string, ObservedPartition>()
   records = 0
   deadLetters = 0
-  /** Substitutes for rows of its stores; `null`: it has looked up none. */
+  /** Substitutes for rows of its online stores; `null`: it has looked up none. */
   degraded: number | null = null
 }
 

@@ -101,7 +101,8 @@ export class InputRecords {
     const table = this.#tables.find(({ name: tableName }) => tableName === name)
     const topic = table?.from.topic
     if (table === undefined) {
-      const hint = `its tables are: ${this.#tables.map(({ name: tableName }) => tableName).join(', ')}`
+      const names = this.#tables.map(({ name: tableName }) => tableName)
+      const hint = `its tables are: ${names.join(', ')}`
       throw configFault(`the topology has no table "${name}"`, undefined, hint)
     }
     if (topic === undefined) {

@@ -250,7 +250,7 @@ export class TopologyDriver<Out, In = unknown> {
   }
 
   /**
-   * Finishes and commits the records in work, stops the worker as SIGTERM does, and frees the models.
+   * Finishes and commits the records in work, stops the worker like SIGTERM, and frees the models.
    */
   async stop(): Promise<void> {
     try {

@@ -3,7 +3,7 @@ import { AGGREGATES, type Aggregate, type AggregateRule } from './aggregates.ts'
 import type { Aggregates, Feature, WhenEmpty, Window } from './features.ts'
 
 // The methods for aggregates, of features and of a tumbling window's results. Their types are
-// written out for authors in features.ts; they take what the rules in the table say.
+// written out for authors in features.ts; the rules in the table say which arguments they take.
 
 /**
  * The fields that each result of a tumbling window has next to its aggregates: the key of its
@@ -49,9 +49,9 @@ export function fieldMethods(): AggregateKit<object> {
 }
 
 function methodsOf(cell: 'number' | 'any', made: (aggregate: Aggregate) => unknown): unknown {
-  const methods = Object.entries<AggregateRule>(AGGREGATES).map(([of, rule]) => [
-    of,
-    (...args: readonly unknown[]) => made({ of, ...dataOf(rule, cell, args) } as Aggregate),
+  const methods = Object.entries<AggregateRule>(AGGREGATES).map(([name, rule]) => [
+    name,
+    (...args: readonly unknown[]) => made({ of: name, ...dataOf(rule, cell, args) } as Aggregate),
   ])
   return Object.fromEntries(methods)
 }

@@ -1,7 +1,7 @@
 import type { DurationMs } from '../kernel/time.ts'
 
 // Aggregates: one table defines them all. The methods for authors, the data, the description, the
-// checks, what windows store and the value follow from an aggregate's rule.
+// checks, the data in windows and the value follow from an aggregate's rule.
 
 export type CellType = 'number' | 'string' | 'boolean'
 
@@ -43,7 +43,7 @@ export interface WindowValues {
   decayed(column: number, halfLifeMs: number): number
 }
 
-/** One shape for the arguments of all aggregates: what is not given is NaN, of columns 0. */
+/** One shape for the arguments of aggregates: an absent parameter is NaN, an absent column 0. */
 export interface AggregateArguments {
   readonly column: number
   readonly over: number
@@ -182,8 +182,8 @@ const BEFORE = {
     ...NUMBERS,
     needs: [],
     value: (window, { column, empty }) => {
-      const own = window.ownCell(column)
-      return Number.isNaN(own) ? empty : own - window.newest(column)
+      const cell = window.ownCell(column)
+      return Number.isNaN(cell) ? empty : cell - window.newest(column)
     },
   },
 } as const satisfies Readonly<Record<string, AggregateRule>>
@@ -210,8 +210,8 @@ type DataOf<Of extends AggregateName> = { readonly of: Of } & {
  */
 export type Aggregate = { readonly [Of in AggregateName]: DataOf<Of> }[AggregateName]
 
-export function aggregateRule({ of }: Aggregate): AggregateRule {
-  return RULES[of]
+export function aggregateRule({ of: name }: Aggregate): AggregateRule {
+  return RULES[name]
 }
 
 export function columnsOf(aggregate: Aggregate): readonly string[] {
@@ -251,7 +251,7 @@ const USES = { number: 'number', string: 'text', boolean: 'condition' } as const
 export function checkAggregate(
   aggregate: Aggregate,
   { columns, types }: ColumnUses,
-  tell: (what: string) => void,
+  tell: (message: string) => void,
 ): void {
   const needed = cellTypesOf(aggregate)
   for (const column of new Set(columnsOf(aggregate))) {
@@ -267,7 +267,7 @@ export function checkAggregate(
 }
 
 /** Reports an `empty` that is not a number, as JavaScript may pass. */
-export function checkEmpty({ empty }: { empty: unknown }, tell: (what: string) => void): void {
+export function checkEmpty({ empty }: { empty: unknown }, tell: (message: string) => void): void {
   if (typeof empty !== 'number') tell(`empty must be a number, got ${typeof empty}`)
 }
 

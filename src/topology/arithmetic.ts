@@ -9,7 +9,7 @@ import {
   type SyntaxNode,
 } from './function-source.ts'
 
-// Functions of numbers by name, such as those of derived features: what they compute, as code that
+// Functions of numbers by name, such as those of derived features: their results, as code that
 // reads the numbers from elsewhere. It has the author's operators, so its results are the same.
 
 type Arithmetic = { readonly code: string } | { readonly why: string }
@@ -19,11 +19,11 @@ type Arithmetic = { readonly code: string } | { readonly why: string }
  * @returns an expression, or why the function must be called
  */
 export function arithmeticOf(
-  of: (...args: never[]) => unknown,
+  authorFunction: (...args: never[]) => unknown,
   at: (name: string) => string | null,
 ): Arithmetic {
   return orRefusal(() => {
-    const node = functionNode(of)
+    const node = functionNode(authorFunction)
     if (node === null) throw new SourceRefusal('it has no source that can be read')
     if (node.async || node.generator) throw new SourceRefusal('it is async or a generator')
     const returned = returnedBy(node)
@@ -91,12 +91,12 @@ class Printer {
     return `(${this.print(test)} ? ${this.print(consequent)} : ${this.print(alternate)})`
   }
 
-  #call({ callee, arguments: given }: NodeOf<'CallExpression'>): string {
+  #call({ callee, arguments: args }: NodeOf<'CallExpression'>): string {
     const name = callee.type === 'MemberExpression' ? this.#mathOf(callee) : null
     if (name === null || typeof Math[name] !== 'function' || name === 'random') {
       throw new SourceRefusal('it calls a function that is not one of Math')
     }
-    return `Math.${name}(${given.map((one) => this.print(one)).join(', ')})`
+    return `Math.${name}(${args.map((argument) => this.print(argument)).join(', ')})`
   }
 
   #between(

@@ -207,7 +207,7 @@ class Draft implements TopologyBuilder {
     return deepFreeze(definition) as Topology<Out, In>
   }
 
-  /** A unique name for a step, after what it does, so that adding another step renames none. */
+  /** A unique name for a step, after its operation, so that adding another step renames none. */
   #nameOf(base: string): string {
     let name = base
     for (let n = 2; this.#names.has(name); n++) name = `${base}-${n}`
@@ -245,8 +245,8 @@ class Draft implements TopologyBuilder {
       features: (define: (f: unknown) => Record<string, Feature<never>>) => {
         const { kit, kinds } = recordFeatures()
         const defined = define(kit)
-        const features = Object.entries(defined).map(([name, of]) => {
-          return { name, ...(of as unknown as FeatureSource) }
+        const features = Object.entries(defined).map(([name, source]) => {
+          return { name, ...(source as unknown as FeatureSource) }
         })
         const step = this.#add(at, 'features', { op: 'features', kinds, features })
         return this.#featureStream(step, Object.keys(defined))
@@ -300,17 +300,17 @@ class Draft implements TopologyBuilder {
         const node = this.#add(at, 'derive', fields)
         return this.#featureStream(node, [...kept, ...Object.keys(derived)])
       },
-      score: (given: GivenScore, o: ScoreOptions<string> = {}) => {
-        const faults = givenFaults(given, o)
+      score: (choice: GivenScore, o: ScoreOptions<string> = {}) => {
+        const faults = givenFaults(choice, o)
         if (faults.length > 0) throw this.#invalid(`.score: ${faults.join('; ')}`)
-        const { named, ...fields } = scoreFields(given, o, defined)
+        const { named, ...fields } = scoreFields(choice, o, defined)
         return this.#stream(this.#add(at, named, fields))
       },
     }
   }
 
-  #invalid(what: string, details: { hint?: string } = {}): TidemarkError {
-    return new TidemarkError('TOPOLOGY_INVALID', `topology "${this.#name}": ${what}`, details)
+  #invalid(message: string, details: { hint?: string } = {}): TidemarkError {
+    return new TidemarkError('TOPOLOGY_INVALID', `topology "${this.#name}": ${message}`, details)
   }
 }
 

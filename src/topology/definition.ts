@@ -187,7 +187,7 @@ interface VariantsDefinition {
 }
 /** A tumbling window emits results once it has closed, or also for each event that enters it. */
 export type Emit = 'final' | 'early'
-/** Aggregates the events of each key in tumbling windows; what follows reads the results. */
+/** Aggregates the events of each key in tumbling windows; the steps behind read the results. */
 export interface TumblingStep extends StepBase {
   readonly op: 'tumbling'
   readonly lengthMs: number
@@ -221,7 +221,7 @@ export interface KindDefinition {
   readonly where?: {
     readonly column: string
     readonly of: EventFunction<unknown>
-    /** Is an event without a value left out? */
+    /** Whether an event without a value is left out. */
     readonly isOptional: boolean
   }
   readonly columns: Readonly<Record<string, EventFunction<Cell>>>

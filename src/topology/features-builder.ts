@@ -23,11 +23,11 @@ function buildKind(
 ): unknown {
   const kindFor = kindsOf(kinds, is, columns)
   const kind = kindFor(null)
-  const value = (given: string | EventFunction<unknown>, form?: ValueForm): FeatureSource => {
-    const { of, isOptional } =
-      typeof given === 'string' ? columnIn(columns, given) : { of: given, isOptional: false }
+  const value = (source: string | EventFunction<unknown>, form?: ValueForm): FeatureSource => {
+    const { of: read, isOptional } =
+      typeof source === 'string' ? columnIn(columns, source) : { of: source, isOptional: false }
     return {
-      ...{ from: 'value', kind, of: of as EventFunction<number> },
+      ...{ from: 'value', kind, of: read as EventFunction<number> },
       ...(isOptional && { missing: 'nan' }),
       ...(form && { form }),
     }
@@ -36,9 +36,9 @@ function buildKind(
     feature(value(column, { is: part, column, offsetMs: offset ?? 0 }))
   const rolling = (lengthMs: DurationMs, { condition, before }: Narrowed): object => {
     const made = (aggregate: Aggregate, isBefore = before) => {
-      const of = kindFor(condition, aggregate)
+      const narrowedKind = kindFor(condition, aggregate)
       const exclusive = isBefore ? ({ before: true } as const) : {}
-      return feature({ from: 'rolling', kind: of, lengthMs, ...exclusive, aggregate })
+      return feature({ from: 'rolling', kind: narrowedKind, lengthMs, ...exclusive, aggregate })
     }
     return {
       ...featureMethods((aggregate) => made(aggregate)),
@@ -59,7 +59,7 @@ function buildKind(
       feature({ from: 'tumbling', kind: kindFor(null, aggregate), which, lengthMs, aggregate }),
     )
   return {
-    value: (of: string | EventFunction<number>) => feature(value(of)),
+    value: (source: string | EventFunction<number>) => feature(value(source)),
     code: (column: string, words: readonly string[], o: { unknown: number } | undefined) =>
       feature(value(column, { is: 'code', column, words, unknown: o?.unknown as number })),
     hourOfDay: ofTime('hourOfDay'),
@@ -72,8 +72,8 @@ function buildKind(
     secondsSinceLastEver: (o: { cap?: DurationMs; never: number }) =>
       feature({ from: 'sinceLastEver', kind, capMs: o.cap ?? null, never: o.never }),
     lookup: (table: Table<unknown>, key: EventFunction<string | null>, o?: { as?: string }) => ({
-      value: (of: (row: unknown) => number) =>
-        feature({ from: 'lookup', kind, table: table.name, key, of, ...o }),
+      value: (compute: (row: unknown) => number) =>
+        feature({ from: 'lookup', kind, table: table.name, key, of: compute, ...o }),
     }),
   }
 }
@@ -92,14 +92,14 @@ function kindsOf(
   const ofEvery = Object.entries(columns).filter(([, column]) => typeof column === 'function')
   const every = Object.fromEntries(ofEvery) as KindColumns
   const added: { condition: string | null; has: string | undefined; kind: number }[] = []
-  const add = (condition: string | null, has: string | undefined, of: KindColumns): number => {
-    const known = added.find((one) => one.condition === condition && one.has === has)
-    if (known !== undefined) return known.kind
+  const add = (condition: string | null, has: string | undefined, fields: KindColumns): number => {
+    const addedKind = added.find((entry) => entry.condition === condition && entry.has === has)
+    if (addedKind !== undefined) return addedKind.kind
     const definition = {
       is,
       ...(has !== undefined && { has }),
       ...(condition !== null && { where: { column: condition, ...columnIn(columns, condition) } }),
-      columns: of,
+      columns: fields,
     }
     const kind = kinds.push(definition) - 1
     added.push({ condition, has, kind })
@@ -125,7 +125,7 @@ interface Narrowed {
   readonly before: boolean
 }
 
-/** Its function is no function if there is no such column. */
+/** Its function is not a function if there is no such column. */
 function columnIn(
   columns: FeatureColumns<never>,
   name: string,

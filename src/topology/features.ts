@@ -6,14 +6,14 @@ import type { Table } from './lookup.ts'
 // The calls that define features. Types only; features-builder.ts turns them into data.
 
 declare const needs: unique symbol
-declare const found: unique symbol
+declare const lookup: unique symbol
 /**
  * One number per event, an input of the model as float32. Only events of type `N` have it; `L` is
  * the look-up that it is of. `unknown` stands for every event, and for none. Carries types only.
  */
 export interface Feature<N, L = unknown> {
   readonly [needs]: (event: N) => void
-  readonly [found]?: L
+  readonly [lookup]?: L
 }
 /** A look-up named `N`, of rows of type `R`; `D`: they may be substitutes. */
 export interface Found<N extends string, R, D = never> {
@@ -149,7 +149,7 @@ export interface Kind<E, C> {
    * 'nan'`. The raw event time is refused, because float32 cannot represent it, unless the next
    * `.derive` drops it.
    */
-  value(of: Named<C, number> | ((event: E) => number | Mistake<WriteNaN>)): Feature<E>
+  value(source: Named<C, number> | ((event: E) => number | Mistake<WriteNaN>)): Feature<E>
   /**
    * The place of a text among `words`, from 0; `unknown` for any other text. NaN where an optional
    * column has no value. A word that repeats is refused.
@@ -186,7 +186,7 @@ export interface Kind<E, C> {
     never: number
   }): Feature<unknown>
   /**
-   * Numbers of the row that a lookup table or a store has for a key; all are NaN if the key is
+   * Numbers of the row that a table or an online store has for a key; all are NaN if the key is
    * `null`, or has no row and no fallback. Functions after the model get the row itself:
    * `s.lookup.merchants`; `s.degraded` says whether a store did not answer about it.
    * @param o `as`: the name of the row after the model, unique. @default the table's name
@@ -195,7 +195,7 @@ export interface Kind<E, C> {
     table: Table<R, N, D>,
     key: (event: E) => string | null,
     o?: { as?: A },
-  ): { value(of: (row: R) => number | Mistake<WriteNaN>): Feature<E, Found<A, R, D>> }
+  ): { value(compute: (row: R) => number | Mistake<WriteNaN>): Feature<E, Found<A, R, D>> }
 }
 
 /**

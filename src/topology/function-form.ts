@@ -2,13 +2,14 @@ import { boundBy, type FunctionNode, functionTree, returnedBy } from './function
 
 // A normal form of an author's function, from its source: tsx, tsc and esbuild print the same
 // function in three ways. Layout, quotes, parentheses and the names that the function itself
-// declares do not matter; what it captures or calls is not seen.
+// declares do not matter; the values that it captures or calls are not seen.
 
 /** A string that is equal for functions with the same normal form. */
-export function formOf(of: (...args: never[]) => unknown): string {
-  const source = of.toString()
+export function formOf(authorFunction: (...args: never[]) => unknown): string {
+  const source = authorFunction.toString()
   const node = functionTree(source)
-  return node === null ? source.replace(/\s+/g, '') : JSON.stringify(new Form().of(node, new Map()))
+  if (node === null) return source.replace(/\s+/g, '')
+  return JSON.stringify(new Form().normalise(node, new Map()))
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -19,8 +20,8 @@ type Scope = ReadonlyMap<string, string>
 class Form {
   #declared = 0
 
-  of(value: unknown, scope: Scope): unknown {
-    if (Array.isArray(value)) return value.map((item) => this.of(item, scope))
+  normalise(value: unknown, scope: Scope): unknown {
+    if (Array.isArray(value)) return value.map((item) => this.normalise(item, scope))
     if (!isNode(value)) return plain(value)
     const node = simplified(value)
     switch (node['type']) {
@@ -42,31 +43,32 @@ class Form {
   }
 
   #function(node: Fields, outer: Scope): unknown {
-    const own = new Map<string, string>()
+    const replacements = new Map<string, string>()
     for (const name of declaredIn(node)) {
       const as = `$${this.#declared++}`
-      if (!own.has(name)) own.set(name, as)
+      if (!replacements.has(name)) replacements.set(name, as)
     }
-    const scope = new Map([...outer, ...own])
+    const scope = new Map([...outer, ...replacements])
     const { async, generator, params, body } = node
     // `{ return x }` is `x`.
     const returned = returnedBy(node as unknown as FunctionNode) ?? body
     const kind = node['type'] === 'ArrowFunctionExpression' ? 'arrow' : 'function'
-    return [kind, async, generator, this.of(params, scope), this.of(returned, scope)]
+    return [kind, async, generator, this.normalise(params, scope), this.normalise(returned, scope)]
   }
 
   /** A node with a name that is a property, not a variable. */
   #named(node: Fields, field: 'property' | 'key', scope: Scope): unknown {
     const { shorthand: _, [field]: name, ...rest } = node
-    const { name: own, value } = name as Fields
-    const text = node['computed'] === true ? this.of(name, scope) : ['name', own ?? String(value)]
+    const { name: id, value } = name as Fields
+    const isComputed = node['computed'] === true
+    const text = isComputed ? this.normalise(name, scope) : ['name', id ?? String(value)]
     return [text, this.#fields(rest, scope)]
   }
 
   #fields(node: Fields, scope: Scope): unknown {
     return Object.entries(node)
       .filter(([field]) => !LAYOUT.has(field))
-      .map(([field, value]) => [field, this.of(value, scope)])
+      .map(([field, value]) => [field, this.normalise(value, scope)])
   }
 }
 
@@ -84,12 +86,12 @@ function plain(value: unknown): unknown {
 
 const UNDEFINED: Fields = { type: 'Identifier', name: 'undefined' }
 
-/** Undoes what loaders do: `__name(f, 'f')`, `(0, module.f)`, `module.f` for `f`, `void 0`. */
+/** Undoes the work of loaders: `__name(f, 'f')`, `(0, module.f)`, `module.f` for `f`, `void 0`. */
 function simplified(node: Fields): Fields {
   if (node['operator'] === 'void') return UNDEFINED
   if (node['type'] === 'CallExpression') {
-    const { callee, arguments: given } = node as { callee: Fields; arguments: Fields[] }
-    if (callee['name'] === '__name' && given[0] !== undefined) return simplified(given[0])
+    const { callee, arguments: args } = node as { callee: Fields; arguments: Fields[] }
+    if (callee['name'] === '__name' && args[0] !== undefined) return simplified(args[0])
   }
   if (node['type'] === 'SequenceExpression') {
     const [zero, member, ...more] = node['expressions'] as Fields[]

@@ -29,7 +29,7 @@ export type Expression =
       readonly to: Constant
       readonly negated: boolean
     }
-  /** A field as a time: see {@link TIME}. It throws if the field is no such time. */
+  /** A field as a time: see {@link TIME}. It throws if the field is not such a time. */
   | { readonly is: 'time'; readonly path: readonly string[]; readonly unit: TimeUnit }
 type Field = readonly [name: string, Expression]
 export type TimeUnit = 'iso' | 'seconds' | 'microseconds'
@@ -50,19 +50,19 @@ type Reading = { readonly expression: Expression } | { readonly why: string }
 
 const readings = new WeakMap<object, Reading>()
 
-export function readFunction(of: (...args: never[]) => unknown): Reading {
-  const known = readings.get(of)
-  if (known !== undefined) return known
-  const reading = orRefusal(() => ({ expression: expressionOf(of) }))
-  readings.set(of, reading)
+export function readFunction(authorFunction: (...args: never[]) => unknown): Reading {
+  const cachedReading = readings.get(authorFunction)
+  if (cachedReading !== undefined) return cachedReading
+  const reading = orRefusal(() => ({ expression: expressionOf(authorFunction) }))
+  readings.set(authorFunction, reading)
   return reading
 }
 
 /** @throws SourceRefusal */
-function expressionOf(of: (...args: never[]) => unknown): Expression {
-  const time = (of as { readonly [TIME]?: TimeReading })[TIME]
+function expressionOf(authorFunction: (...args: never[]) => unknown): Expression {
+  const time = (authorFunction as { readonly [TIME]?: TimeReading })[TIME]
   // Not the function's own `toString`, which it may have overridden.
-  if (time === undefined) return readText(readFunction.toString.call(of))
+  if (time === undefined) return readText(readFunction.toString.call(authorFunction))
   const expression = expressionOf(time.of)
   if (expression.is !== 'pick') throw new SourceRefusal('it does not pick a field')
   return { is: 'time', path: expression.path, unit: time.unit }
@@ -200,9 +200,9 @@ function nameOf(node: Named): string {
 }
 
 function readMember(node: NodeOf<'MemberExpression'>, names: Names): Expression {
-  const of = read(node.object, names)
-  if (of.is !== 'pick') throw new SourceRefusal('it reads a field of a value that it created')
-  return { is: 'pick', path: [...of.path, nameOf(node)] }
+  const object = read(node.object, names)
+  if (object.is !== 'pick') throw new SourceRefusal('it reads a field of a value that it created')
+  return { is: 'pick', path: [...object.path, nameOf(node)] }
 }
 
 function readObject({ properties }: NodeOf<'ObjectExpression'>, names: Names): Expression {

@@ -9,7 +9,7 @@ import {
 } from 'acorn'
 import { full, make, simple } from 'acorn-walk'
 
-// The source of an author's function: its tree, which arguments it uses, and what it uses besides.
+// The source of an author's function: its tree, the arguments that it uses, and the names besides.
 
 export type SyntaxNode = AnyNode
 
@@ -44,9 +44,9 @@ export function functionIn(tree: SyntaxNode): FunctionNode | null {
 }
 
 /** The function itself in its source; `null`: it has none that can be read. */
-export function functionNode(of: (...args: never[]) => unknown): FunctionNode | null {
+export function functionNode(authorFunction: (...args: never[]) => unknown): FunctionNode | null {
   // Not the function's own `toString`, which it may have overridden.
-  const tree = functionTree(functionNode.toString.call(of))
+  const tree = functionTree(functionNode.toString.call(authorFunction))
   return tree === null ? null : functionIn(tree)
 }
 
@@ -89,8 +89,8 @@ export function orRefusal<T>(read: () => T): T | { readonly why: string } {
 }
 
 /** Whether a function may read its second argument. One whose source cannot be read may. */
-export function takesSecond(of: (...args: never[]) => unknown): boolean {
-  const node = functionNode(of)
+export function takesSecond(authorFunction: (...args: never[]) => unknown): boolean {
+  const node = functionNode(authorFunction)
   if (node === null) return true
   return node.params.length > 1 || node.params[0]?.type === 'RestElement'
 }
@@ -100,10 +100,10 @@ export function takesSecond(of: (...args: never[]) => unknown): boolean {
  * and in `(_, { a, b }) => …`; `null`: its source does not tell. @param argument its number, from 0
  */
 export function fieldsRead(
-  of: (...args: never[]) => unknown,
+  authorFunction: (...args: never[]) => unknown,
   argument: number,
 ): readonly string[] | null {
-  const node = functionNode(of)
+  const node = functionNode(authorFunction)
   if (node === null) return null
   const { params, body } = node
   // A rest element may hold this argument, and the default of another parameter may read it.
@@ -188,17 +188,17 @@ const NATIVE: Readonly<Record<string, string>> = {
   Date: 'Date()',
 }
 
-/** Notes on the functions of a topology that use what may differ on a replay. */
+/** Notes on the functions of a topology that use values that may differ on a replay. */
 export function purityNotes(
   topology: string,
   functions: readonly { readonly where: string; readonly of: (...args: never[]) => unknown }[],
 ): string[] {
-  return functions.flatMap(({ where, of }) => {
-    const found = impuritiesIn(of.toString())
-    if (found.length === 0) return []
-    const instead = [...new Set(found.map((name) => IMPURE[name]))].join('; ')
+  return functions.flatMap(({ where, of: authorFunction }) => {
+    const names = impuritiesIn(authorFunction.toString())
+    if (names.length === 0) return []
+    const instead = [...new Set(names.map((name) => IMPURE[name]))].join('; ')
     const why = 'a replay, such as after a restart, may give another result for the same event'
-    return [`${topology}: ${where} uses ${found.join(', ')}: ${why} (${instead})`]
+    return [`${topology}: ${where} uses ${names.join(', ')}: ${why} (${instead})`]
   })
 }
 
@@ -206,38 +206,38 @@ export function purityNotes(
 export function impuritiesIn(text: string): string[] {
   const tree = functionTree(text)
   if (tree === null) return nativeIn(text)
-  const own = new Set<string>()
+  const ownNames = new Set<string>()
   full(tree, (node, _, as) => {
-    if (as === 'VariablePattern') own.add((node as Identifier).name)
+    if (as === 'VariablePattern') ownNames.add((node as Identifier).name)
   })
-  const found = new Set<string>()
+  const impurities = new Set<string>()
   const note = (name: string | null) => {
-    if (name !== null && Object.hasOwn(IMPURE, name)) found.add(name)
+    if (name !== null && Object.hasOwn(IMPURE, name)) impurities.add(name)
   }
   simple(tree, {
-    Identifier: (node) => note(globalName(node, own)),
-    MemberExpression: (node) => note(globalName(node, own)),
-    NewExpression: ({ callee, arguments: given }) => {
-      if (given.length === 0) note(`new ${globalName(callee, own)}()`)
+    Identifier: (node) => note(globalName(node, ownNames)),
+    MemberExpression: (node) => note(globalName(node, ownNames)),
+    NewExpression: ({ callee, arguments: args }) => {
+      if (args.length === 0) note(`new ${globalName(callee, ownNames)}()`)
     },
-    CallExpression: ({ callee }) => note(`${globalName(callee, own)}()`),
+    CallExpression: ({ callee }) => note(`${globalName(callee, ownNames)}()`),
   })
-  return [...found]
+  return [...impurities]
 }
 
 function nativeIn(text: string): string[] {
   const name = /^function (\w+)\(\) \{ \[native code\] \}$/.exec(text)?.[1]
-  const known = name === undefined ? undefined : NATIVE[name]
-  return known === undefined ? [] : [known]
+  const nativeName = name === undefined ? undefined : NATIVE[name]
+  return nativeName === undefined ? [] : [nativeName]
 }
 
-/** The global that an expression names, such as `Date.now`; `null`: none, or one of its `own`. */
+/** The global that an expression names, such as `Date.now`; `null`: none, or one of `ownNames`. */
 function globalName(
   node: Expression | Super | PrivateIdentifier,
-  own: ReadonlySet<string>,
+  ownNames: ReadonlySet<string>,
 ): string | null {
   const [root, ...rest] = namesIn(node) ?? []
-  if (root === undefined || own.has(root)) return null
+  if (root === undefined || ownNames.has(root)) return null
   return (GLOBALS.has(root) ? rest : [root, ...rest]).join('.')
 }
 

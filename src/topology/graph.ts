@@ -38,8 +38,8 @@ export function sinkStepsOf(then: readonly Step[]): SinkStep[] {
 
 /** The features behind a derive step. @param before it */
 export function featuresBehind({ derived, drop }: DeriveStep, before: readonly string[]): string[] {
-  const own = Object.keys(derived)
-  return [...before.filter((name) => !drop.includes(name) && !own.includes(name)), ...own]
+  const names = Object.keys(derived)
+  return [...before.filter((name) => !drop.includes(name) && !names.includes(name)), ...names]
 }
 
 /** The features that steps take unrounded: models carry them, or others are derived from them. */
@@ -52,7 +52,7 @@ function exactlyTaken(step: Step, names: readonly string[]): readonly string[] {
   if (step.op === 'score') return step.carry ?? []
   if (step.op === 'where') return exactFeatures(step.then, names)
   if (step.op !== 'derive') return []
-  const read = Object.values(step.derived).flatMap((of) => fieldsRead(of, 0) ?? names)
+  const read = Object.values(step.derived).flatMap((derive) => fieldsRead(derive, 0) ?? names)
   return [...read, ...exactFeatures(step.then, featuresBehind(step, names))]
 }
 
@@ -87,15 +87,15 @@ export function topicCompressions(
   definitions: readonly Definition[],
 ): ReadonlyMap<string, Compression> {
   const sinks = definitions.flatMap(({ then }) => sinkStepsOf(then))
-  const given = sinks.filter((sink) => sink.compression !== undefined)
-  return new Map(given.map(({ topic, compression }) => [topic, compression as Compression]))
+  const writers = sinks.filter((sink) => sink.compression !== undefined)
+  return new Map(writers.map(({ topic, compression }) => [topic, compression as Compression]))
 }
 
 export function tableTopics({ tables }: Definition): string[] {
   return [...new Set(tables.flatMap(({ from }) => from.topic ?? []))]
 }
 
-/** All topics of a topology: its source, what it writes, and those of its tables. */
+/** All topics of a topology: its source, its outputs, and those of its tables. */
 export function allTopics(definition: Definition): ReadonlySet<string> {
   return new Set([definition.source.topic, ...outputTopics(definition), ...tableTopics(definition)])
 }
@@ -145,8 +145,8 @@ export function withJsonValues(definition: Definition): Definition {
   const { source, tables } = definition
   return { ...definition, source: inJson(source), tables: tables.map(inJson) }
 
-  function inJson<T extends { readonly format: SourceFormat }>(of: T): T {
-    return of.format.is === 'registry' ? { ...of, format: { is: 'json' } } : of
+  function inJson<T extends { readonly format: SourceFormat }>(origin: T): T {
+    return origin.format.is === 'registry' ? { ...origin, format: { is: 'json' } } : origin
   }
 }
 
@@ -186,7 +186,7 @@ export function shadowTopics({ then }: Definition): string[] {
   return [...all].filter((topic) => !committed.has(topic))
 }
 
-/** The same topology without its shadows, which have no part in what it commits. */
+/** The same topology without its shadows, which have no part in its commits. */
 export function withoutShadows(definition: Definition): Definition {
   const bare = (step: Step): Step => {
     if (step.op !== 'score' || step.shadows.length === 0) return step

@@ -31,7 +31,7 @@ export interface KeyedEvents {
   readonly timesMs: Float64Array
 }
 
-/** Rows of a store, which must be fetched before they are read. */
+/** Rows of an online store, which must be fetched before they are read. */
 export interface StoreRows {
   /** Fetches the rows of a batch of events. @returns `null`: there is nothing to wait for */
   fetch(events: KeyedEvents): Promise<void> | null
@@ -41,7 +41,7 @@ export interface StoreRows {
   readonly degraded: string | null
 }
 
-/** By name of the table or store. */
+/** By name of the table or online store. */
 export type Lookup = (name: string) => Rows | StoreRows
 
 interface AnyTableOptions<R> {
@@ -78,8 +78,8 @@ export interface TopicTableOptions<S extends StandardSchemaV1>
    */
   readonly schema: S | Formatted<S>
   /**
-   * The key of a row: a string that is not empty. A record then replaces what the record of the
-   * same record key gave before, and a tombstone removes it. @default the record's key, as UTF-8
+   * The key of a row: a string that is not empty. A record then replaces the row of the last
+   * record with its record key, and a tombstone removes it. @default the record's key, as UTF-8
    */
   readonly key?: (row: StandardSchemaV1.InferOutput<S>) => string
   /** Where the rows are: `topic(name)`. */

@@ -2,7 +2,7 @@ import type { Anything } from '../kernel/author-types.ts'
 
 // Models that an author declares, trained ones and rules, and how accurate a model is.
 
-/** A declared ONNX model: {@link onnxModel} says what its properties are. */
+/** A declared ONNX model: {@link onnxModel} explains its properties. */
 export interface Model<F extends readonly string[], O> {
   /** The model's name; outputs are marked with `name@version`. */
   readonly name: string
@@ -28,9 +28,9 @@ export function onnxModel<
 
 /**
  * A model that is a function of the author's. `O` are the names of its outputs; `P`, which `takes`
- * carries as a type only, is what it takes of the features, by name.
+ * carries as a type only, are the features that it takes, by name.
  */
-export interface Rule<P, O extends string> {
+export interface ModelRule<P, O extends string> {
   /** The names of its outputs. */
   readonly outputs: readonly O[]
   /** Outputs are marked with the name that the score step gives it, and this version. */
@@ -54,13 +54,13 @@ export function rule<P = Anything, const O extends string = string>(
     /** @default '1' */
     version?: string
   },
-  of: (features: P) => Readonly<Record<NoInfer<O>, number>>,
-): Rule<P, O> {
+  compute: (features: P) => Readonly<Record<NoInfer<O>, number>>,
+): ModelRule<P, O> {
   const { outputs, version = '1' } = o
-  const made: Rule<P, O> & RuleDefinition = Object.freeze({
+  const made: ModelRule<P, O> & RuleDefinition = Object.freeze({
     outputs: Object.freeze([...outputs]),
     version,
-    of: of as RuleDefinition['of'],
+    of: compute as RuleDefinition['of'],
   })
   return made
 }
@@ -125,14 +125,14 @@ export function outputsOf(model: ScoringModel): Readonly<Record<string, OutputSh
   return isRule(model) ? Object.fromEntries(model.outputs.map((o) => [o, {}])) : model.outputs
 }
 
-/** Is an output that is one number a probability, as its name says? */
+/** Whether an output that is one number is a probability, as its name says. */
 export function isProbability(output: string): boolean {
   return /prob/i.test(output)
 }
 
 /**
  * How sure a score is: of a probability p `max(p, 1 − p)`, of classes the largest number.
- * @param columns of the output; `null`: it is one number @returns `null`: it is no probability
+ * @param columns of the output; `null`: it is one number @returns `null`: it is not a probability
  */
 export function confidenceOf(
   output: { readonly name: string; readonly columns: readonly string[] | null },
@@ -155,7 +155,7 @@ export type Measure = keyof typeof IS_RISING
 /**
  * How accurate a model is, by one measure: `auc` (area under the ROC curve), `accuracy` (share of
  * rows whose class is predicted), `macroF1` (mean of F1 over the classes), each 0 to 1; `mae` (mean
- * absolute error) or `rmse` (root of the mean square error), in the unit of what is predicted.
+ * absolute error) or `rmse` (root of the mean square error), in the unit of the prediction.
  * `rows` is how many labelled rows it was measured on. `tidemark model evaluate` measures it.
  */
 export type StatedAccuracy = {
@@ -193,9 +193,9 @@ export function accuracyFault(stated: StatedAccuracy): string | null {
   )
   if (unknown !== undefined)
     return `accuracy has no "${unknown}": it is one of ${NAMES.join(', ')}, and rows`
-  const given = NAMES.filter((name) => stated[name] !== undefined)
-  if (given.length !== 1) {
-    return `accuracy must be stated by one of ${NAMES.join(', ')}, got ${given.join(' and ') || 'none'}`
+  const measures = NAMES.filter((name) => stated[name] !== undefined)
+  if (measures.length !== 1) {
+    return `accuracy must be stated by one of ${NAMES.join(', ')}, got ${measures.join(' and ') || 'none'}`
   }
   const { measure, value } = measureOf(stated)
   const most = IS_RISING[measure] ? 1 : Number.MAX_VALUE

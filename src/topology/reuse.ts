@@ -1,7 +1,7 @@
 import type { DurationMs } from '../kernel/time.ts'
 import type { Table } from './lookup.ts'
 
-// Reuse of scores that were made before: what an author says, and the data that it becomes.
+// Reuse of scores that were made before: the choices of an author, and the data that they become.
 
 /** Scores `S` in the rows `R` of a table, for events `E` with features `K`. */
 export interface Reuse<E, K extends string, R, S> {
@@ -49,7 +49,7 @@ export interface Reused {
   readonly drift: number | null
   /**
    * 0 to 1: of a probability p `max(p, 1 − p)`, of classes the largest, times `1 − drift`, at least
-   * 0; of the first output. `null`: that is no probability.
+   * 0; of the first output. `null`: that is not a probability.
    */
   readonly confidence: number | null
 }
@@ -78,11 +78,11 @@ export interface DriftDefinition {
 /** The route of events whose score is reused. */
 export const REUSE = 'reuse'
 
-/** The features in a row, float32; NaN where it has none. May throw what its author's function throws. */
+/** The features in a row, float32; NaN where it has none. Throws if the author's function does. */
 export function featuresIn({ names, features }: DriftDefinition, row: unknown): Float32Array {
-  const given = features(row) as Readonly<Record<string, unknown>>
+  const values = features(row) as Readonly<Record<string, unknown>>
   return Float32Array.from(names, (name) => {
-    const value = given[name]
+    const value = values[name]
     return typeof value === 'number' ? value : Number.NaN
   })
 }

@@ -20,15 +20,15 @@ const IRRELEVANT_KEYS: ReadonlySet<string> = new Set([
  * Returns the value as parsed by the schema.
  * @throws TidemarkError `SCHEMA_INVALID`, with the first 3 issues in at most 300 characters,
  * without any string or number of the value · `FUNCTION_THREW`: a function in the schema threw, or
- * it is asynchronous; `cause` is what was thrown, with some libraries only a moment later
+ * it is asynchronous; `cause` is the thrown value, with some libraries only a moment later
  */
 export function checkedBy(schema: StandardSchemaV1, value: unknown): unknown {
   let result: ReturnType<StandardSchemaV1['~standard']['validate']>
   try {
     result = schema['~standard'].validate(value)
   } catch (thrown) {
-    const what = `the schema threw ${nameOf(thrown)}`
-    throw new TidemarkError('FUNCTION_THREW', what, { cause: thrown })
+    const message = `the schema threw ${nameOf(thrown)}`
+    throw new TidemarkError('FUNCTION_THREW', message, { cause: thrown })
   }
   if (result instanceof Promise) throw asynchronous(result)
   if (result.issues) throw new TidemarkError('SCHEMA_INVALID', summaryOf(result.issues, value))
@@ -53,7 +53,7 @@ export function isPromise(value: unknown): boolean {
   return true
 }
 
-/** The class of what was thrown, not its message, which may quote the value. */
+/** The class of a thrown value, not its message, which may quote the value. */
 export function nameOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.constructor.name : typeof thrown
 }
@@ -120,9 +120,9 @@ export interface DeclaredProps extends StandardSchemaV1.Props {
 }
 
 /**
- * A form of a schema that changes with what it accepts or returns, as far as that can be seen: its
- * JSON Schema, or else the library's name, and the source of its refinements and transforms. A
- * function that the library has wrapped (`superRefine`) is not seen.
+ * A form of a schema that changes with the values that it accepts or returns, as far as they can be
+ * seen: its JSON Schema, or else the library's name, and the source of its refinements and
+ * transforms. A function that the library has wrapped (`superRefine`) is not seen.
  */
 export function schemaForm(schema: StandardSchemaV1): unknown {
   const functions: [path: string, form: string][] = []

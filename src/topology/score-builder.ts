@@ -17,7 +17,7 @@ import {
   type Shadow,
 } from './score-options.ts'
 
-// The call `.score`: its check, and the step that it defines. Types forbid what is checked here,
+// The call `.score`: its check, and the step that it defines. Types forbid such mistakes,
 // but a worker does not check types, and a misspelt `route` would leave every event to another
 // model without a word.
 
@@ -47,35 +47,35 @@ const VARIANTS: Keys<ModelVariants> = {
 const OPTIONS: Keys<ScoreOptions<string>> = { carry: true, missing: true, latencyBudget: true }
 
 /** Why `.score` cannot be understood; empty: it can. */
-export function givenFaults(given: unknown, options: unknown): string[] {
-  return [...ofModels(given), ...unknownKeys('the second argument', options, OPTIONS)]
+export function givenFaults(choice: unknown, options: unknown): string[] {
+  return [...ofModels(choice), ...unknownKeys('the second argument', options, OPTIONS)]
 }
 
-function ofModels(given: unknown): string[] {
-  if (!isObject(given)) return [`it needs a model, got ${typeOf(given)}`]
-  if ('of' in given) return ['it got a rule alone: name it, { models: { rules }, … }']
-  if ('models' in given) return ofSeveral(given as unknown as GivenModels)
-  if ('variants' in given) return ofVariants(given as unknown as ModelVariants)
-  return 'name' in given && 'features' in given
+function ofModels(choice: unknown): string[] {
+  if (!isObject(choice)) return [`it needs a model, got ${typeOf(choice)}`]
+  if ('of' in choice) return ['it got a rule alone: name it, { models: { rules }, … }']
+  if ('models' in choice) return ofSeveral(choice as unknown as GivenModels)
+  if ('variants' in choice) return ofVariants(choice as unknown as ModelVariants)
+  return 'name' in choice && 'features' in choice
     ? []
     : ['it needs a model, { models, … } or { variants, … }']
 }
 
-function ofVariants(given: ModelVariants): string[] {
-  const { variants, budget, adapt = false }: Partial<Record<keyof ModelVariants, unknown>> = given
+function ofVariants(choice: ModelVariants): string[] {
+  const { variants, budget, adapt = false }: Partial<Record<keyof ModelVariants, unknown>> = choice
   return [
-    ...unknownKeys('it', given, VARIANTS),
-    ...ofEach('variants', variants, (what, model) =>
-      isObject(model) && 'features' in model ? [] : notA('a model', what, model),
+    ...unknownKeys('it', choice, VARIANTS),
+    ...ofEach('variants', variants, (place, model) =>
+      isObject(model) && 'features' in model ? [] : notA('a model', place, model),
     ),
     ...(typeof budget === 'number' ? [] : notA('a duration, such as millis(20)', 'budget', budget)),
     ...(typeof adapt === 'boolean' ? [] : notA('true or false', 'adapt', adapt)),
   ]
 }
 
-function ofSeveral(given: GivenModels): string[] {
-  const { models, route = [], fallback, fallbackOn = [], shadow = {} } = given
-  const faults = unknownKeys('it', given, MODELS)
+function ofSeveral(choice: GivenModels): string[] {
+  const { models, route = [], fallback, fallbackOn = [], shadow = {} } = choice
+  const faults = unknownKeys('it', choice, MODELS)
   if (!isObject(models)) return [...faults, ...notA('an object', 'models', models)]
   for (const [name, model] of Object.entries(models)) {
     if (!isObject(model)) faults.push(...notA('a model', `models.${name}`, model))
@@ -87,12 +87,12 @@ function ofSeveral(given: GivenModels): string[] {
   } else if (reasons.length > 0 && fallback === undefined) {
     faults.push('fallbackOn says when the fallback scores, and there is none')
   }
-  if (given.reuse !== undefined) faults.push(...ofReuse(given.reuse))
+  if (choice.reuse !== undefined) faults.push(...ofReuse(choice.reuse))
   if (!isObject(shadow)) return [...faults, ...notA('an object', 'shadow', shadow)]
   const shadows = Object.entries(shadow)
   return [
     ...faults,
-    ...shadows.flatMap(([name, one]) => unknownKeys(`shadow.${name}`, one, SHADOW)),
+    ...shadows.flatMap(([name, options]) => unknownKeys(`shadow.${name}`, options, SHADOW)),
   ]
 }
 
@@ -104,34 +104,34 @@ function ofReuse(reuse: unknown): string[] {
   return drift === undefined ? faults : [...faults, ...unknownKeys('reuse.drift', drift, DRIFT)]
 }
 
-function ofRoute(what: string, route: unknown): string[] {
+function ofRoute(place: string, route: unknown): string[] {
   const { when, share = 1 } = (route ?? {}) as { readonly when?: unknown; readonly share?: unknown }
   const isAsync = typeof when === 'function' && when.constructor.name === 'AsyncFunction'
   return [
-    ...unknownKeys(what, route, ROUTE),
-    ...(typeof share === 'number' ? [] : notA('a number', `${what}.share`, share)),
-    ...(isAsync ? [`${what}.when must return true or false, and a promise is neither`] : []),
+    ...unknownKeys(place, route, ROUTE),
+    ...(typeof share === 'number' ? [] : notA('a number', `${place}.share`, share)),
+    ...(isAsync ? [`${place}.when must return true or false, and a promise is neither`] : []),
   ]
 }
 
 function ofEach(
   name: string,
-  given: unknown,
-  faultsOf: (what: string, one: unknown) => string[],
+  list: unknown,
+  faultsOf: (place: string, entry: unknown) => string[],
 ): string[] {
-  if (!Array.isArray(given)) return notA('an array', name, given)
-  return given.flatMap((one, i) => faultsOf(`${name}[${i}]`, one))
+  if (!Array.isArray(list)) return notA('an array', name, list)
+  return list.flatMap((entry, i) => faultsOf(`${name}[${i}]`, entry))
 }
 
-function unknownKeys(what: string, of: unknown, known: Readonly<Record<string, true>>): string[] {
-  if (!isObject(of)) return notA('an object', what, of)
-  const unknown = Object.keys(of).filter((key) => !Object.hasOwn(known, key))
+function unknownKeys(place: string, part: unknown, keys: Readonly<Record<string, true>>): string[] {
+  if (!isObject(part)) return notA('an object', place, part)
+  const unknown = Object.keys(part).filter((key) => !Object.hasOwn(keys, key))
   if (unknown.length === 0) return []
-  return [`${what} has ${Object.keys(known).join(', ')}, but not ${unknown.join(', ')}`]
+  return [`${place} has ${Object.keys(keys).join(', ')}, but not ${unknown.join(', ')}`]
 }
 
-function notA(expected: string, what: string, got: unknown): string[] {
-  return [`${what} must be ${expected}, got ${typeOf(got)}`]
+function notA(expected: string, place: string, got: unknown): string[] {
+  return [`${place} must be ${expected}, got ${typeOf(got)}`]
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -147,19 +147,19 @@ type ScoreFields = Omit<ScoreStep, 'then' | 'name'> & { readonly named: string }
 
 /** @param defined names of the features before the step, in the author's order */
 export function scoreFields(
-  given: GivenScore,
+  choice: GivenScore,
   o: ScoreOptions<string>,
   defined: readonly string[],
 ): ScoreFields {
-  if ('models' in given) return { named: 'score', ...severalFields(given, o, defined) }
-  const models = ('variants' in given ? given.variants : [given]).map(modelDefinition)
+  if ('models' in choice) return { named: 'score', ...severalFields(choice, o, defined) }
+  const models = ('variants' in choice ? choice.variants : [choice]).map(modelDefinition)
   const names = models.map(({ name }) => name)
   // Until a worker has chosen, the first variant stands for all.
   const [first = ''] = names
   const byName = Object.fromEntries(models.map((model) => [model.name, model]))
   const several = { models: byName, otherwise: first }
-  if (!('variants' in given)) return { named: first, ...severalFields(several, o, defined) }
-  const { budget, minAccuracy = null, adapt = false } = given
+  if (!('variants' in choice)) return { named: first, ...severalFields(several, o, defined) }
+  const { budget, minAccuracy = null, adapt = false } = choice
   const step = severalFields(several, { ...o, latencyBudget: budget }, defined)
   return { named: 'score', ...step, variants: { names, minAccuracy, adapt } }
 }
@@ -178,9 +178,9 @@ function severalFields(
     })),
     otherwise,
     fallback: fallback === undefined ? null : { to: fallback, on: fallbackOn },
-    shadows: Object.entries(shadow).map(([model, of]) => shadowOf(model, of)),
+    shadows: Object.entries(shadow).map(([model, options]) => shadowOf(model, options)),
   }
-  // A model that is only watched changes nothing of what is published.
+  // A model that is only watched changes nothing that is published.
   const modelsThat = (areWatched: boolean) =>
     Object.keys(models)
       .filter((name) => isOnlyShadow(decides, name) === areWatched)

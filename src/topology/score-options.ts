@@ -1,17 +1,17 @@
 import { type DurationMs, millis } from '../kernel/time.ts'
-import type { Model, Rule } from './models.ts'
+import type { Model, ModelRule } from './models.ts'
 import type { Reuse } from './reuse.ts'
 
 // The arguments of `.score`. Types, and the latency budget; score-builder.ts turns them into data.
 
 export type AnyOnnxModel = Model<readonly string[], unknown>
-export type AnyModel = AnyOnnxModel | Rule<never, string>
+export type AnyModel = AnyOnnxModel | ModelRule<never, string>
 export type CommonOutputs<M> = Common<OutputsOf<M>>
 type Common<O> = { readonly [P in keyof O & string]: O[P] }
 type OutputsOf<M> =
   M extends Model<readonly string[], infer O>
     ? O
-    : M extends Rule<never, infer O>
+    : M extends ModelRule<never, infer O>
       ? { readonly [P in O]: { readonly column: number } }
       : never
 
@@ -99,7 +99,7 @@ export interface SeveralModels<E, K extends string, M, R = never> {
 
 /**
  * Several models for the same task, of which the most accurate one that is fast enough scores. It
- * is chosen once for the group, and kept with what the group commits.
+ * is chosen once for the group, and kept with the commits of the group.
  */
 export interface ModelVariants {
   /** The variants, which must have different names and state their accuracy by the same measure. */
@@ -109,7 +109,7 @@ export interface ModelVariants {
   /** The least accuracy that the chosen one may state; of errors, `mae`, the most. @default any */
   minAccuracy?: number
   /**
-   * Chooses for each batch instead, by what is waiting: by the wall clock, which a replay does not
+   * Chooses for each batch instead, by the waiting rows: by the wall clock, which a replay does not
    * repeat. Such outputs have the header `tidemark-by-clock`. @default false
    */
   adapt?: boolean
@@ -168,10 +168,10 @@ export interface LatencyBudget {
 }
 
 /** An unknown use, as JavaScript may pass, gives NaN, which the check at start refuses. */
-export function latencyBudgetOf(given: DurationMs | LatencyUse = millis(50)): LatencyBudget {
-  if (typeof given !== 'string') return { latencyBudgetMs: given }
-  if (!Object.hasOwn(LATENCY_LIMITS, given)) return { latencyBudgetMs: Number.NaN }
-  const limits = LATENCY_LIMITS[given]
+export function latencyBudgetOf(budget: DurationMs | LatencyUse = millis(50)): LatencyBudget {
+  if (typeof budget !== 'string') return { latencyBudgetMs: budget }
+  if (!Object.hasOwn(LATENCY_LIMITS, budget)) return { latencyBudgetMs: Number.NaN }
+  const limits = LATENCY_LIMITS[budget]
   if (limits === null) return { latencyBudgetMs: PATIENT_BATCH_MS }
-  return { latencyBudgetMs: limits.targetMs * BATCH_SHARE, latency: { use: given, ...limits } }
+  return { latencyBudgetMs: limits.targetMs * BATCH_SHARE, latency: { use: budget, ...limits } }
 }

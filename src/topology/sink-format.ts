@@ -8,7 +8,7 @@ export interface RegisteredFormat extends Required<SchemaOptions> {
   readonly is: 'avro' | 'protobuf' | 'json-schema'
   /** The schema's text, as a registry takes it. */
   readonly schema: string
-  /** Name of the Protobuf message; `null`: the only one, or it is no Protobuf. */
+  /** Name of the Protobuf message; `null`: the only one, or it is not Protobuf. */
   readonly message: string | null
 }
 
@@ -37,8 +37,8 @@ export interface ProtobufOptions extends SchemaOptions {
 }
 
 /**
- * For the `format` of a sink: values in Avro, in Confluent's wire format. A value is what {@link
- * registry} makes of Avro: a record is an object, an enum its symbol. A missing field gets the
+ * For the `format` of a sink: values in Avro, in Confluent's wire format. A value is as {@link
+ * registry} gives it: a record is an object, an enum its symbol. A missing field gets the
  * schema's default; without one, or with a field that the schema does not have, the event is a dead
  * letter `OUTPUT_INVALID`.
  *
@@ -49,9 +49,9 @@ export function avro(schema: object | string, o: SchemaOptions = {}): Registered
 }
 
 /**
- * For the `format` of a sink: values in Protobuf, in Confluent's wire format. A value is what
- * {@link registry} makes of Protobuf. A field that is missing or `null` has no value. With a field
- * that the message does not have, the event is a dead letter `OUTPUT_INVALID`.
+ * For the `format` of a sink: values in Protobuf, in Confluent's wire format. A value is as
+ * {@link registry} gives it. A field that is missing or `null` has no value. With a field that the
+ * message does not have, the event is a dead letter `OUTPUT_INVALID`.
  *
  * @param source the text of a `.proto` file; it may import Protobuf's own files only
  */

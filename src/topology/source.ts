@@ -22,7 +22,7 @@ export interface RecordHeader {
   readonly value: Buffer
 }
 
-/** The record of an event. Its buffers are valid during the call: copy what must outlive it. */
+/** The record of an event. Its buffers are valid during the call: copy parts that outlive it. */
 export interface SourceRecord extends SourcePartition {
   /** Its position in the partition. */
   readonly offset: number
@@ -38,7 +38,7 @@ export interface SourceRecord extends SourcePartition {
   header(name: string): string | undefined
 }
 
-/** A record that is no tombstone. Its value may have no bytes. */
+/** A record that is not a tombstone. Its value may have no bytes. */
 export interface RecordWithValue extends SourceRecord {
   readonly value: Buffer
 }
@@ -138,7 +138,7 @@ export interface CloudEvent<D> {
   readonly source: string
   /** The kind of event, such as `com.example.payment.made`; not empty. */
   readonly type: string
-  /** `time`: when it happened, ms since the epoch; what is finer is cut off. */
+  /** `time`: when it happened, ms since the epoch; finer parts are cut off. */
   readonly timeMs: number | null
   /** The part of the source that it is about. */
   readonly subject: string | null
@@ -162,9 +162,9 @@ type CloudEventSchema<S extends StandardSchemaV1> = StandardSchemaV1<
  * defines them, in structured mode (as JSON) or in binary mode (attributes in headers). The event
  * is a {@link CloudEvent}, and `schema` validates its data.
  *
- * Data is what its media type says: JSON, or where none is set; text for `text/…` and XML; a Buffer
- * for anything else. A record that is no CloudEvent is a dead letter `PAYLOAD_INVALID`; one whose
- * data does not fit, `SCHEMA_INVALID`.
+ * Its media type decides the data: JSON, or where none is set; text for `text/…` and XML; a Buffer
+ * for anything else. A record that is not a CloudEvent is a dead letter `PAYLOAD_INVALID`; one
+ * whose data does not fit, `SCHEMA_INVALID`.
  */
 export function cloudEvents<S extends StandardSchemaV1>(schema: S): Formatted<CloudEventSchema<S>> {
   return { schema: cloudEventSchema(schema), format: { is: 'cloudevents' } }
@@ -220,8 +220,8 @@ export interface SourceOptions<S extends StandardSchemaV1> {
   schema: S | Formatted<S>
   /**
    * Decodes each record that has a value, instead of a format; `schema`, which then must be a
-   * schema alone, validates what it returns. If it throws, or returns a promise, the record is a
-   * dead letter `PAYLOAD_INVALID`. @default values are JSON, or what `schema` says
+   * schema alone, validates its result. If it throws, or returns a promise, the record is a
+   * dead letter `PAYLOAD_INVALID`. @default values are JSON, or as `schema` says
    */
   decode?: (record: RecordWithValue) => unknown
   /**
@@ -262,8 +262,8 @@ export interface SourceOptions<S extends StandardSchemaV1> {
   onLate: OnLate
   /**
    * The treatment of a record without a value. `dead-letter`: `TOMBSTONE` · `skip`: it counts as
-   * skipped · a function of the record's key, as text: the schema validates what it returns, which
-   * is the event. If it throws, the record is a dead letter `FUNCTION_THREW`; if its key is not
+   * skipped · a function of the record's key, as text: the schema validates its result, which is
+   * the event. If it throws, the record is a dead letter `FUNCTION_THREW`; if its key is not
    * UTF-8, `KEY_INVALID`. @default 'dead-letter'
    */
   onTombstone?:
@@ -291,8 +291,8 @@ export interface SourceOptions<S extends StandardSchemaV1> {
   /**
    * Names of headers that outputs get, as they are, from the record of their event, all of a name
    * in their order; `traceparent` and `tracestate` always. The result of a tumbling window gets
-   * none. Refused: what begins with `tidemark-`, `tidemark.` or `__streams.errors.`. @default those
-   * two
+   * none. Refused: names with `tidemark-`, `tidemark.` or `__streams.errors.` in front. @default
+   * those two
    */
   passHeaders?: readonly string[]
 }

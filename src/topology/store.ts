@@ -2,9 +2,9 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { DurationMs } from '../kernel/time.ts'
 import type { Table } from './lookup.ts'
 
-// Stores: rows that a service outside holds, such as the features of cards in Redis.
+// Online stores: rows that a service outside holds, such as the features of cards in Redis.
 
-/** A store, for {@link Kind.lookup}. `R`, which only carries a type, is a row. */
+/** An online store, for {@link Kind.lookup}. `R`, which only carries a type, is a row. */
 export type Store<R, N extends string = string> = Table<R, N, boolean>
 
 /** Rows in a system outside, as {@link redis} says. */
@@ -18,11 +18,11 @@ export interface KeyedRows {
 
 type Part<T> = T extends object ? { readonly [K in keyof T]?: T[K] } : never
 
-/** Rows in any other store. A promise that rejects: the store is unavailable. */
+/** Rows in any other online store. A promise that rejects: the store is unavailable. */
 export interface OwnRows<V> {
   /** The rows of keys, in their order, each as the schema takes it; `null` or `undefined`: none. */
   readonly getMany: (keys: readonly string[]) => Promise<readonly (V | null | undefined)[]>
-  /** Writes what `onMiss` has computed. */
+  /** Writes rows that `onMiss` has computed. */
   readonly setMany?: (
     rows: readonly (readonly [key: string, row: V])[],
     o: { ttlMs: number },
@@ -30,8 +30,8 @@ export interface OwnRows<V> {
 }
 
 /**
- * Options of a store. A look-up asks it only for keys that are not in the worker's memory; those of
- * a batch of events are asked for together. A replay asks nothing.
+ * Options of an online store. A look-up asks it only for keys that are not in the worker's memory;
+ * those of a batch of events are asked for together. A replay asks nothing.
  */
 export interface StoreOptions<S extends StandardSchemaV1> {
   /** Validates each row. Any synchronous Standard Schema. A row that it refuses is missing. */
@@ -54,7 +54,7 @@ export interface StoreOptions<S extends StandardSchemaV1> {
   /** A row older than this before its event is missing. Needs `at`. @default any row is used */
   readonly maxAge?: DurationMs
   /**
-   * Computes what the store lacks, within the deadline, as the schema takes it; `null` or
+   * Computes a row that the store lacks, within the deadline, as the schema takes it; `null` or
    * `undefined`: there is nothing. One that throws or rejects: as if the store were unavailable.
    * @param missing the fields to compute, of a store with `fields`; empty for others
    * @default nothing is computed
@@ -63,7 +63,7 @@ export interface StoreOptions<S extends StandardSchemaV1> {
     key: string,
     missing: readonly string[],
   ) => Promise<Part<StandardSchemaV1.InferInput<S>> | null | undefined>
-  /** Writes what `onMiss` has computed into the store, for `ttl`. @default it is not written */
+  /** Writes the results of `onMiss` into the store, for `ttl`. @default it is not written */
   readonly writeBack?: { readonly ttl: DurationMs }
   /**
    * The row of a key that has none, or that the store does not give in time; with `fields`, also
@@ -108,7 +108,7 @@ export function redis({
   ttl = null,
 }: {
   readonly name?: string
-  readonly key: (of: never, field: string) => string
+  readonly key: (value: never, field: string) => string
   readonly fields?: readonly string[]
   readonly ttl?: number | null
 }): KeyedRows | SystemSink<string, never> {

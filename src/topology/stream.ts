@@ -6,7 +6,7 @@ import type { AggregateKit, WindowEvent, WindowField } from './aggregate-methods
 import type { Definition, Emit } from './definition.ts'
 import type { Columns, Feature, FeatureKit, Found } from './features.ts'
 import type { FileTableOptions, Table, TopicTableOptions } from './lookup.ts'
-import type { Model, Rule } from './models.ts'
+import type { Model, ModelRule } from './models.ts'
 import type { Reused } from './reuse.ts'
 import type {
   AnyModel,
@@ -29,8 +29,8 @@ import type { Store, StoreOptions, SystemSink } from './store.ts'
  */
 export interface Sink<T extends string, Out, In = unknown> {
   /**
-   * The topic's name in the topology; `--topic` can map it to another topic. Of a sink in Redis, its
-   * name.
+   * The topic's name in the topology; `--topic` can map it to another topic. For a sink in Redis,
+   * its name.
    */
   readonly topic: T
   /** Never present; it only carries the type. */
@@ -78,7 +78,7 @@ export interface Stream<E, In = unknown> {
   where<D extends E>(is: (event: E) => event is D): Stream<D, In>
   /** Keeps the events for which it returns true. The others count as skipped. */
   where(keep: (event: E) => boolean): Stream<E, In>
-  /** Replaces each event with what the function returns. Event time and key stay the same. */
+  /** Replaces each event with the result of the function. Event time and key stay the same. */
   map<R>(to: (event: E) => R): Stream<R, In>
   /**
    * Splits the stream. Each event goes to the first branch, in the order of the object's keys,
@@ -135,8 +135,8 @@ export interface Stream<E, In = unknown> {
      * Defines the fields of the results. One named like a field that every result has (`key`,
      * `windowStartMs`, `windowEndMs`, `isFinal`) is refused.
      *
-     * @param columns what the aggregates read of each event. A value that is not finite, or not of
-     * the type that its aggregates take, makes its event a dead letter `COLUMN_INVALID`
+     * @param columns values that the aggregates read of each event. A value that is not finite, or
+     * not of the type that its aggregates take, makes its event a dead letter `COLUMN_INVALID`
      */
     aggregate<C extends Columns<E>, R extends Record<string, WindowField<unknown>>>(
       columns: C,
@@ -184,7 +184,7 @@ export interface FeatureStream<E, Fs, In = unknown> {
   ): FeatureStream<D, Fs, In>
   /** Keeps the events for which it returns true. The others count as skipped. */
   where(keep: FeaturedCondition<E, Fs>): FeatureStream<E, Fs, In>
-  /** Replaces each event with what the function returns. Event time and key stay the same. */
+  /** Replaces each event with the result of the function. Event time and key stay the same. */
   map<R>(to: (event: Featured<E, Fs>) => R): Stream<R>
   /**
    * Splits the stream. Each event goes to the first branch, in the order of the object's keys,
@@ -201,10 +201,10 @@ export interface FeatureStream<E, Fs, In = unknown> {
   /**
    * Adds features that are computed from those before, as `({ amount, mean24h }) => amount / mean24h`:
    * from their float64 values, rounded once. Arithmetic, comparisons and functions of `Math` are
-   * compiled; any other function is called. A result that is no number, such as `true`, makes
+   * compiled; any other function is called. A result that is not a number, such as `true`, makes
    * its event a dead letter `COLUMN_INVALID`; NaN is scored only with `missing: 'nan'`.
    *
-   * @param o `drop`: features before that are left out of what follows @default none is
+   * @param o `drop`: features before that are left out behind it @default none is
    */
   derive<
     D extends Record<string, (features: FeaturesOf<Fs>) => number>,
@@ -313,7 +313,7 @@ export interface TopologyBuilder {
     o: FileTableOptions<S> | TopicTableOptions<S>,
   ): Table<StandardSchemaV1.InferOutput<S>, N>
   /**
-   * Declares a store of rows that a service outside holds. What it gives feeds no window, and an
+   * Declares an online store: rows that a service outside holds. They feed no window, and an
    * event is never a dead letter because of it: late, unavailable or invalid rows are replaced by
    * the fallback. A replay may give other outputs.
    * @param name unique in the topology
@@ -367,7 +367,7 @@ type SameNames<K extends string, F extends readonly string[], C extends string> 
   C,
   { lacks: 'the model needs'; extra: 'the model has no input' }
 >
-/** The same for models `M` together. A rule that does not say what it takes may take any. */
+/** The same for models `M` together. A rule that does not name its features may take any. */
 type TakenTogether<K extends string, M, C extends string> = Exactly<
   K,
   TakenBy<M>,
@@ -377,13 +377,13 @@ type TakenTogether<K extends string, M, C extends string> = Exactly<
 type TakenBy<M> =
   M extends Model<infer F, unknown>
     ? F[number]
-    : M extends Rule<infer P, string>
+    : M extends ModelRule<infer P, string>
       ? string extends keyof P & string
         ? never
         : keyof P & string
       : never
 type OpenRule<M> =
-  M extends Rule<infer P, string> ? (string extends keyof P & string ? string : never) : never
+  M extends ModelRule<infer P, string> ? (string extends keyof P & string ? string : never) : never
 
 type MissingFeatures<E, Fs> = {
   [K in keyof Fs]: Fs[K] extends Feature<infer N>
@@ -411,9 +411,9 @@ type Looked<L> = [L] extends [never]
       }
     } & ([AnyFound<L>['degraded']] extends [never] ? unknown : Degradable)
 type AnyFound<L> = Extract<L, Found<string, unknown, boolean>>
-/** What is known of an event that looks into a store. */
+/** The state of an event that looks into an online store. */
 interface Degradable {
-  /** Has a store not given its row: late, unavailable, or `onMiss` has failed? */
+  /** Whether a store has not given its row: late, unavailable, or `onMiss` has failed. */
   readonly degraded: boolean
 }
 
@@ -434,7 +434,7 @@ export interface Scored<E, K extends string, O> {
   readonly score: ScoreBy<O>
   /**
    * The model that scored it: `name@version`. If the operator has replaced its file, `+` and the
-   * first 8 hex digits of the SHA-256 of that file follow. Of a reused score, as its row has it.
+   * first 8 hex digits of the SHA-256 of that file follow. For a reused score, as its row has it.
    */
   readonly model: string
   /**

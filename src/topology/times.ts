@@ -11,12 +11,12 @@ type TimeOf<E, V> = (event: E) => V
  * parts cut off. For `eventTimeMs`, or as a column: `{ of, missing: 'skip' }` if events may lack it.
  * Any other text makes its event a dead letter `TIME_INVALID`, as does one without an offset.
  */
-export function isoTime<E>(of: TimeOf<E, string>): TimeOf<E, number>
+export function isoTime<E>(read: TimeOf<E, string>): TimeOf<E, number>
 export function isoTime<E>(
-  of: TimeOf<E, string | null | undefined>,
+  read: TimeOf<E, string | null | undefined>,
 ): TimeOf<E, number | null | undefined>
-export function isoTime<E>(of: TimeOf<E, unknown>): TimeOf<E, number | null | undefined> {
-  return timeOf('isoTime', of, 'iso')
+export function isoTime<E>(read: TimeOf<E, unknown>): TimeOf<E, number | null | undefined> {
+  return timeOf('isoTime', read, 'iso')
 }
 
 /**
@@ -24,32 +24,32 @@ export function isoTime<E>(of: TimeOf<E, unknown>): TimeOf<E, number | null | un
  * epoch, as ms: of seconds the nearest, of microseconds rounded down. Otherwise like {@link isoTime}.
  */
 export function unixTime<E>(
-  of: TimeOf<E, number>,
+  read: TimeOf<E, number>,
   unit: 'seconds' | 'microseconds',
 ): TimeOf<E, number>
 export function unixTime<E>(
-  of: TimeOf<E, number | null | undefined>,
+  read: TimeOf<E, number | null | undefined>,
   unit: 'seconds' | 'microseconds',
 ): TimeOf<E, number | null | undefined>
 export function unixTime<E>(
-  of: TimeOf<E, unknown>,
+  read: TimeOf<E, unknown>,
   unit: 'seconds' | 'microseconds',
 ): TimeOf<E, number | null | undefined> {
-  return timeOf('unixTime', of, unit)
+  return timeOf('unixTime', read, unit)
 }
 
 function timeOf<E>(
   name: string,
-  of: TimeOf<E, unknown>,
+  read: TimeOf<E, unknown>,
   unit: TimeUnit,
 ): TimeOf<E, number | null | undefined> {
   const made = (event: E) => {
-    const value = of(event)
+    const value = read(event)
     return value === null || value === undefined ? value : timeMs(value, unit)
   }
   // Its source in descriptions and fingerprints, which its own would not tell apart.
-  const text = unit === 'iso' ? `${name}(${String(of)})` : `${name}(${String(of)}, '${unit}')`
-  const reading: TimeReading = { of, unit }
+  const text = unit === 'iso' ? `${name}(${String(read)})` : `${name}(${String(read)}, '${unit}')`
+  const reading: TimeReading = { of: read, unit }
   return Object.assign(made, { toString: () => text, [TIME]: reading })
 }
 
@@ -72,8 +72,8 @@ export function timeMs(value: unknown, unit: TimeUnit): number {
 }
 
 /**
- * The fault of a time, also where another copy of this package has thrown it; `null`: it is none.
- * @param name of what has the time @default the message has it already
+ * The fault of a time, also where another copy of this package threw it; `null`: it is not one.
+ * @param name of the column or function @default the message has it already
  */
 export function timeFault(thrown: unknown, name?: string): TidemarkError | null {
   if (!(thrown instanceof Error && FAULT in thrown)) return null
@@ -89,7 +89,7 @@ function notIso(text: string): TidemarkError {
     : invalid('a time is not RFC 3339, as 2026-03-01T09:30:00Z is')
 }
 
-function invalid(what: string, hint?: string): TidemarkError {
-  const error = new TidemarkError('TIME_INVALID', what, hint === undefined ? {} : { hint })
+function invalid(message: string, hint?: string): TidemarkError {
+  const error = new TidemarkError('TIME_INVALID', message, hint === undefined ? {} : { hint })
   return Object.assign(error, { [FAULT]: true })
 }

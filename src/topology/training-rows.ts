@@ -39,8 +39,8 @@ export function withTrainingRows(
   const { name, source, then } = definition
   const { eventTimeMs } = source
   if (eventTimeMs === 'record' || takesSecond(eventTimeMs)) {
-    const what = 'a training row needs an event time that is in the event alone'
-    throw new TidemarkError('NOT_SUPPORTED', what, { where: name })
+    const message = 'a training row needs an event time that is in the event alone'
+    throw new TidemarkError('NOT_SUPPORTED', message, { where: name })
   }
   const timeOf = eventTimeMs as TimeOf
   const ends: End[] = []
@@ -76,14 +76,14 @@ function withRows(
     if (step.op === 'derive') here.names = featuresBehind(step, before.names)
     const behind = withRows(step.then, here, rows)
     const isLast = behind.length === 0 && (step.op === 'features' || step.op === 'derive')
-    const own = isLast ? rows({ ...here, step: step.name }) : behind
-    return own.length === 0 ? [] : [{ ...step, then: own }]
+    const steps = isLast ? rows({ ...here, step: step.name }) : behind
+    return steps.length === 0 ? [] : [{ ...step, then: steps }]
   })
 }
 
 function rowStep({ step, names, timeOf }: End, fields: readonly string[], topic: string): MapStep {
-  const to = (given: unknown) => {
-    const { event, features } = given as Featured
+  const to = (input: unknown) => {
+    const { event, features } = input as Featured
     const row: Record<string, unknown> = { eventTime: timeOf(event) }
     for (const field of fields) row[field] = event[field] ?? null
     for (const name of names) row[name] = features[name]
