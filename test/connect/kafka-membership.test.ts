@@ -2,7 +2,7 @@ import kafkajs from 'kafkajs'
 import { beforeEach, expect, test } from 'vitest'
 import type { Brokers } from '../../src/connect/kafka/client/brokers.ts'
 import { Membership, type MembershipOptions } from '../../src/connect/kafka/group/membership.ts'
-import { encodeMetadata } from '../../src/connect/kafka/group/sticky-assigner.ts'
+import { encodeMemberMetadata } from '../../src/connect/kafka/group/sticky-assigner.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
 import { thrownBy } from '../support/thrown.ts'
@@ -81,7 +81,7 @@ test('partitions that are heard of while others are assigned are assigned out ne
     version: 0,
     // Another topic than the leader's own, which it has to ask for.
     topics: ['t', 'u'],
-    userData: encodeMetadata(NOTHING),
+    userData: encodeMemberMetadata(NOTHING),
   })
   const coordinator = {
     joinGroup: async () => ({

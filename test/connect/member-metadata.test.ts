@@ -5,9 +5,9 @@ import kafkajs from 'kafkajs'
 import { describe, expect, test } from 'vitest'
 import type { Brokers } from '../../src/connect/kafka/client/brokers.ts'
 import {
-  decodeMetadata,
+  decodeMemberMetadata,
   decodeShared,
-  encodeMetadata,
+  encodeMemberMetadata,
   encodeShared,
   type MemberMetadata,
   type Owner,
@@ -50,7 +50,7 @@ describe('claims', () => {
   test('come out as they went in', () => {
     fc.assert(
       fc.property(anyClaims, (claims) => {
-        const { owned, ...decoded } = decodeMetadata(encodeMetadata(claims))
+        const { owned, ...decoded } = decodeMemberMetadata(encodeMemberMetadata(claims))
         const { owned: claimed, ...rest } = claims
         expect(decoded).toEqual(rest)
         expect(new Set(owned.map(partitionName))).toEqual(new Set(claimed.map(partitionName)))
@@ -64,19 +64,19 @@ describe('claims', () => {
       partition,
     }))
     const claims = { generation: 1, owned, transactionalId: 'id', address: null }
-    expect(encodeMetadata(claims)).toHaveLength(5 + 2 + 2 + 2 + 8 + 2 + 125)
+    expect(encodeMemberMetadata(claims)).toHaveLength(5 + 2 + 2 + 2 + 8 + 2 + 125)
   })
 
   test('are read from versions without addresses, and are the same without one', () => {
     const old = Buffer.from(OLD_CLAIMS, 'hex')
-    expect(decodeMetadata(old)).toEqual({ ...CLAIMED, address: null })
-    expect(encodeMetadata({ ...CLAIMED, address: null })).toEqual(old)
+    expect(decodeMemberMetadata(old)).toEqual({ ...CLAIMED, address: null })
+    expect(encodeMemberMetadata({ ...CLAIMED, address: null })).toEqual(old)
   })
 
   test('have their address at the end, as a topic without a name, which no one reads', () => {
     const added = Buffer.from('\0\0\0\x03a:1')
     const whole = Buffer.concat([Buffer.from(OLD_CLAIMS, 'hex'), added])
-    expect(encodeMetadata({ ...CLAIMED, address: 'a:1' })).toEqual(whole)
+    expect(encodeMemberMetadata({ ...CLAIMED, address: 'a:1' })).toEqual(whole)
   })
 
   test.each([
@@ -84,20 +84,30 @@ describe('claims', () => {
     ['no bytes', Buffer.alloc(0)],
     ['another format', Buffer.from([1, 0, 0, 0, 1, 0, 0])],
   ])('%s claims nothing', (_, data) => {
-    expect(decodeMetadata(data)).toEqual(NOTHING)
+    expect(decodeMemberMetadata(data)).toEqual(NOTHING)
   })
 
   test('bytes that were cut off claim nothing, and any bytes are taken without an error', () => {
     const owned = [{ topic: 'payments', partition: 9 }]
-    const whole = encodeMetadata({ generation: 1, owned, transactionalId: null, address: null })
-    const bare = encodeMetadata({ generation: 1, owned: [], transactionalId: null, address: null })
+    const whole = encodeMemberMetadata({
+      generation: 1,
+      owned,
+      transactionalId: null,
+      address: null,
+    })
+    const bare = encodeMemberMetadata({
+      generation: 1,
+      owned: [],
+      transactionalId: null,
+      address: null,
+    })
     for (let length = 0; length < whole.length; length++) {
       if (length === bare.length) continue
-      expect(decodeMetadata(whole.subarray(0, length))).toEqual(NOTHING)
+      expect(decodeMemberMetadata(whole.subarray(0, length))).toEqual(NOTHING)
     }
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-        decodeMetadata(Buffer.from([2, ...bytes]))
+        decodeMemberMetadata(Buffer.from([2, ...bytes]))
         decodeShared(Buffer.from([2, ...bytes]))
         decodeShared(Buffer.from([2, 0, 0, 0, bytes.length, ...bytes]))
       }),
@@ -164,7 +174,7 @@ async function sentBy(claims: readonly MemberMetadata[]): Promise<(Buffer | null
   const members = claims.map((claim, i) => ({
     memberId: `m-${i}`,
     memberMetadata: Subscription.encode({
-      ...{ version: 0, topics: ['payments'], userData: encodeMetadata(claim) },
+      ...{ version: 0, topics: ['payments'], userData: encodeMemberMetadata(claim) },
     }),
   }))
   const assigned = await assigner.assign({ members, topics: ['payments'] })

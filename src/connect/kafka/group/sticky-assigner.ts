@@ -23,7 +23,7 @@ export function stickyAssigner(read: () => MemberMetadata, brokers: Brokers): Pa
       metadata: Subscription.encode({
         version: PROTOCOL_VERSION,
         topics,
-        userData: encodeMetadata(read()),
+        userData: encodeMemberMetadata(read()),
       }),
     }),
 
@@ -53,7 +53,7 @@ function claimantOf({ memberId, memberMetadata }: GroupMember) {
   return {
     id: memberId,
     topics: subscription?.topics ?? [],
-    ...decodeMetadata(subscription?.userData ?? null),
+    ...decodeMemberMetadata(subscription?.userData ?? null),
   }
 }
 
@@ -95,7 +95,7 @@ const NOTHING: MemberMetadata = { generation: -1, owned: [], transactionalId: nu
 const FORMAT = 2
 const EMPTY = withLength(Buffer.alloc(0))
 
-export function encodeMetadata(metadata: MemberMetadata): Buffer {
+export function encodeMemberMetadata(metadata: MemberMetadata): Buffer {
   const { generation, owned, transactionalId, address } = metadata
   const head = Buffer.alloc(5)
   head.writeUInt8(FORMAT)
@@ -112,7 +112,7 @@ export function encodeMetadata(metadata: MemberMetadata): Buffer {
 }
 
 /** A member without metadata, or with another format, owns nothing. */
-export function decodeMetadata(data: Buffer | null): MemberMetadata {
+export function decodeMemberMetadata(data: Buffer | null): MemberMetadata {
   if (data === null || data.length < 5 || data[0] !== FORMAT) return NOTHING
   try {
     const [id, ...topics] = partsOf(data, 5)
