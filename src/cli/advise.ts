@@ -5,6 +5,7 @@ import { configFault, refuseIfAny, type TidemarkError, unlessRefused } from '../
 import { formatDuration } from '../kernel/time.ts'
 import { GivenSource } from '../lookup/store-source.ts'
 import { observeAll } from '../observe/observer.ts'
+import { DEFAULT_CONFIG } from '../runtime/config.ts'
 import { type Prepared, type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { loadSingle } from '../scoring/models.ts'
@@ -50,7 +51,7 @@ async function start(preset: string | undefined, flags: AdviseFlags): Promise<vo
   // A model that is too slow is to be told, not refused.
   const load = async (file: string) => loadSingle(await modelOfFile(file), PATIENT)
   const own = model ? await unlessRefused(() => load(model), faults) : null
-  const prepare = (file: string) => prepareFiles([file], {}, CHOICES)
+  const prepare = (file: string) => prepareFiles([file], DEFAULT_CONFIG, CHOICES)
   const prepared = topology ? await unlessRefused(() => prepare(topology), faults) : null
   const startMs = performance.now() - beginMs
   try {
@@ -101,7 +102,13 @@ async function eventTimes(prepared: Prepared, input: string): Promise<Measured['
       if (event.type !== 'processed') return
       for (const [stage, ms] of Object.entries(event.stages)) if (stage !== 'wait') stagesMs += ms
     })
-    const worker = startWorker({ prepared, records, group: GROUP, observer })
+    const worker = startWorker({
+      config: DEFAULT_CONFIG,
+      prepared,
+      records,
+      group: GROUP,
+      observer,
+    })
     const { source } = definition
     const feed = { source, headers: [], records, group: GROUP, book: new LineBook() }
     const feeding = feedEvents(await openInput(input), feed)

@@ -14,7 +14,7 @@ import { endInterrupted, untilSignal } from './exit.ts'
 import { prepareLoaded } from './prepared.ts'
 import { sayTo } from './print.ts'
 import { workHere } from './run-worker.ts'
-import { flagOf, RUN_SETTINGS, type RunConfig, workerOptions } from './settings.ts'
+import { configOf, flagOf, RUN_SETTINGS, type RunConfig } from './settings.ts'
 
 // `tidemark batch` on a bounded range of a topic: a worker of a group as in `tidemark run`, which
 // ends when the group has committed all of the range.
@@ -77,7 +77,7 @@ export async function runRange(file: string, topic: string, flags: RangeFlags): 
     }
     if (faults.length > 0) refuseIfAny([...loaded.faults, ...faults])
     const config = { ...given, topic: topics }
-    const prepared = await prepareLoaded(loaded, workerOptions(config), chosenServices(config))
+    const prepared = await prepareLoaded(loaded, configOf(config), chosenServices(config))
     const tally = new OutcomeTally()
     const bounded = { range, observer: tally.observer }
     await workHere(prepared, config, { ended, stderr, bounded })

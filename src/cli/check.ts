@@ -22,7 +22,7 @@ import { chosenServices } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { calledFunctions, evaluators, prepareFiles, summaryOf, variantLines } from './prepared.ts'
 import { grouped, plural, sayNotes, table, write } from './print.ts'
-import { CLUSTER_SETTINGS, type Config, PREPARE_SETTINGS, workerOptions } from './settings.ts'
+import { CLUSTER_SETTINGS, type Config, configOf, PREPARE_SETTINGS } from './settings.ts'
 
 const OF_GROUP = ['topic', 'group', 'from', 'guarantee', 'workerName'] as const
 const SETTINGS = [...PREPARE_SETTINGS, ...CLUSTER_SETTINGS, ...OF_GROUP] as const
@@ -42,7 +42,7 @@ export function check(): Command {
       const isConnected = flags['connect'] === true
       const later = { registry: 'later', systems: 'later' } as const
       const services = isConnected ? chosenServices(config) : later
-      const prepared = await prepareFiles(files, workerOptions(config), services)
+      const prepared = await prepareFiles(files, configOf(config), services)
       try {
         await writeLines([
           ...prepared.topologies.map((topology) => `✓ ${summaryOf(topology)}`),

@@ -24,7 +24,7 @@ import {
 } from './embedded.ts'
 import { prepareFiles, summaryOf } from './prepared.ts'
 import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
-import { PREPARE_SETTINGS, workerOptions } from './settings.ts'
+import { configOf, PREPARE_SETTINGS } from './settings.ts'
 
 const NEWLINE = Buffer.from('\n')
 
@@ -76,7 +76,7 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   const config = readConfig(PREPARE_SETTINGS, flags)
   const input = flags.input === undefined ? null : await openInput(flags.input)
   const rows = await storeRows(flags.store ?? new Map())
-  const prepared = await prepareFiles([file], workerOptions(config), {
+  const prepared = await prepareFiles([file], configOf(config), {
     values: 'json',
     systems: 'later',
     sourceOf: (store) => {

@@ -10,6 +10,7 @@ import { GivenRecord, UNWRITTEN } from '../formats/record-decoding.ts'
 import { configFault, orFault, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { NO_TIMESTAMP } from '../kernel/time.ts'
 import { recordKeyOf, timeOfRow } from '../lookup/rows.ts'
+import { DEFAULT_CONFIG } from '../runtime/config.ts'
 import type { Observer, Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import { startWorker, type Worker, type WorkerOptions } from '../runtime/worker.ts'
@@ -28,7 +29,7 @@ export function embeddedRecords(definition: Definition, partitions: number): Mem
   return records
 }
 
-interface EmbeddedWorker extends WorkerOptions {
+interface EmbeddedWorker extends Omit<WorkerOptions, 'config'> {
   readonly records: MemoryRecords
   /**
    * Takes outputs. Offsets are committed once it has resolved, so a slow reader causes backpressure
@@ -52,7 +53,7 @@ export async function workEmbedded(
   const write = (outputs: NewRecords) => publish({ outputs, deadLetters: [], nextOffsets: [] })
   const records = { ...committing, writer: () => ({ write, close: async () => {} }) }
   const ended = untilSignal(readerGone)
-  const worker = startWorker({ ...options, records })
+  const worker = startWorker({ ...options, config: DEFAULT_CONFIG, records })
   try {
     await Promise.race([input(worker), ended.promise, worker.done])
   } finally {

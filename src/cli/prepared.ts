@@ -1,7 +1,7 @@
 import { functionReadings } from '../engine/author-functions.ts'
 import { type PlannedStep, planOf } from '../engine/plan.ts'
 import { Refused, refuseIfAny } from '../kernel/errors.ts'
-import type { WorkerConfig } from '../runtime/config.ts'
+import { DEFAULT_CONFIG, type WorkerConfig } from '../runtime/config.ts'
 import {
   type Prepared,
   type PreparedTopology,
@@ -13,7 +13,7 @@ import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
 import type { Definition } from '../topology/definition.ts'
 import { loadTopologies } from './author-files.ts'
 
-interface FileChoices extends Omit<Choices, keyof WorkerConfig> {
+interface FileChoices extends Choices {
   /** Changes the topologies. @default they stay as they are */
   readonly as?: (definition: Definition) => Definition
 }
@@ -25,21 +25,21 @@ interface FileChoices extends Omit<Choices, keyof WorkerConfig> {
  */
 export async function prepareFiles(
   files: readonly string[],
-  options: Partial<WorkerConfig> = {},
+  config: WorkerConfig = DEFAULT_CONFIG,
   choices: FileChoices = {},
 ): Promise<Prepared> {
-  return prepareLoaded(await loadTopologies(files), options, choices)
+  return prepareLoaded(await loadTopologies(files), config, choices)
 }
 
 /** @throws as {@link prepareFiles} */
 export async function prepareLoaded(
   { definitions, faults }: Awaited<ReturnType<typeof loadTopologies>>,
-  options: Partial<WorkerConfig>,
+  config: WorkerConfig,
   { as, ...choices }: FileChoices,
 ): Promise<Prepared> {
   try {
     const given = as === undefined ? definitions : definitions.map(as)
-    const prepared = await prepare(given, { ...options, ...choices })
+    const prepared = await prepare(given, config, choices)
     if (faults.length > 0) await prepared.close()
     refuseIfAny(faults)
     return prepared

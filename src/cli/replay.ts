@@ -26,7 +26,7 @@ import {
 import { readTableLogs, TablePositions } from './replay/table-positions.ts'
 import { Verification } from './replay/verification.ts'
 import { type ReplayRange, type Written, WrittenOutputs } from './replay/written-outputs.ts'
-import { CLUSTER_SETTINGS, PREPARE_SETTINGS, workerOptions } from './settings.ts'
+import { CLUSTER_SETTINGS, configOf, PREPARE_SETTINGS } from './settings.ts'
 
 const MEMORY = ['maxInFlightMb', 'maxKeys', 'maxStateMb'] as const
 const SETTINGS = ['group', 'topic', ...PREPARE_SETTINGS, ...MEMORY, ...CLUSTER_SETTINGS] as const
@@ -68,8 +68,8 @@ async function start(file: string, flags: Flags): Promise<void> {
     throw configFault('there is nothing to compare', undefined, hint)
   }
   const services = { ...chosenServices(config), latencyBudget: 'none' } as const
-  const options = workerOptions(config)
-  const prepared = await prepareFiles([file], options, services)
+  const own = configOf(config)
+  const prepared = await prepareFiles([file], own, services)
   const records = new KafkaRecords(kafka.optionsOf(config))
   try {
     const group = groupOf(config.group, prepared)
@@ -79,7 +79,7 @@ async function start(file: string, flags: Flags): Promise<void> {
     const ranges = await rangesOf(records, { ...flags, group, topic: definition.source.topic })
     const outputs = new WrittenOutputs(definition, chosenSinks(topology, flags.verify), ranges)
     const positions = new TablePositions(await readTableLogs(records, definition))
-    const work = { prepared, options, group, outputs, positions }
+    const work = { prepared, config: own, group, outputs, positions }
     if (flags.verify === undefined) {
       const change = new ModelChange(outputs)
       await run(records, { ...work, comparison: change })
@@ -99,7 +99,7 @@ async function start(file: string, flags: Flags): Promise<void> {
 
 interface Work extends Pick<ReplayOptions, 'group' | 'outputs' | 'positions'> {
   readonly prepared: Prepared
-  readonly options?: Partial<WorkerConfig>
+  readonly config: WorkerConfig
   readonly outputs: WrittenOutputs
   readonly comparison: Pick<Verification | ModelChange, 'wrote' | 'made'>
 }
@@ -129,7 +129,7 @@ async function run(records: KafkaRecords, given: Work): Promise<void> {
 
 export async function workAgain(
   records: Records,
-  { prepared, group, options, outputs, positions, comparison }: Work,
+  { prepared, group, config, outputs, positions, comparison }: Work,
 ): Promise<void> {
   outputs.descriptions = await records.topics.describe(outputs.topics)
   const made = (record: NewRecord) => {
@@ -141,7 +141,8 @@ export async function workAgain(
   }
   const feed = new ReplayFeed({ records, group, outputs, positions, made })
   const worker = startWorker({
-    ...{ ...options, prepared: withoutWrites(prepared), group, guarantee: 'at-least-once' },
+    config: { ...config, guarantee: 'at-least-once' },
+    ...{ prepared: withoutWrites(prepared), group },
     records: replayedRecords(feed),
     observer: (event) => {
       if (event.type === 'state' && event.reason !== undefined) say(event.reason)

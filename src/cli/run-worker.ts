@@ -5,14 +5,9 @@ import { NO_NAME } from '../host/worker-name.ts'
 import { faultsOf } from '../kernel/errors.ts'
 import { isLoopback } from '../kernel/node.ts'
 import { toStderr } from '../observe/log.ts'
-import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
+import { type WorkerConfig } from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'
-import {
-  limitOfContainer,
-  limitsOfMachine,
-  memoryOfMachine,
-  memoryShortage,
-} from '../runtime/machine-limits.ts'
+import { limitOfContainer, memoryOfMachine, memoryShortage } from '../runtime/machine-limits.ts'
 import { type Prepared, scorersOf } from '../runtime/prepared.ts'
 import { type LogRange, rangeInWords } from '../runtime/start/bounded-range.ts'
 import { type Scorer, shownEvaluator, shownSize } from '../scoring/scorer.ts'
@@ -30,7 +25,7 @@ import {
   type RunOutline,
   type RunProcess,
 } from './run-output.ts'
-import { type RunConfig, workerOptions } from './settings.ts'
+import { configOf, type RunConfig } from './settings.ts'
 import { faultData, type ParentLink } from './workers/messages.ts'
 
 export async function runWorkerHere(
@@ -38,7 +33,7 @@ export async function runWorkerHere(
   config: RunConfig,
   here: RunProcess,
 ): Promise<void> {
-  const prepared = await prepareFiles(files, workerOptions(config), chosenServices(config))
+  const prepared = await prepareFiles(files, configOf(config), chosenServices(config))
   await workHere(prepared, config, here)
 }
 
@@ -59,8 +54,8 @@ export async function workHere(
   await workUntil(ended.promise, {
     prepared,
     ...(bounded && { range: bounded.range }),
+    config: configOf(config),
     options: {
-      ...workerOptions(config),
       ...kafka.optionsOf(config),
       log,
       ...(http && { http }),
@@ -100,7 +95,7 @@ function outlineOf(prepared: Prepared, config: RunConfig, workers = 1): RunOutli
     ['by', topology.by] as const,
   ])
   const variants = variantLines(prepared.variants).map((line) => ['variant', line] as const)
-  const memory = ['memory', memoryLine(workerConfig(workerOptions(config)), workers)] as const
+  const memory = ['memory', memoryLine(configOf(config, workers), workers)] as const
   const shortage = memoryShortage(memoryOfMachine() / workers) ?? []
   const notes = [...prepared.notes, ...containerNotes(config), shortage].flat()
   return { group: groupOf(config.group, prepared), lines: [...lines, ...variants, memory], notes }
@@ -112,7 +107,7 @@ function memoryLine({ maxStateBytes, maxInFlightBytes }: WorkerConfig, workers: 
   const limit = limitOfContainer() === null ? '' : ", the container's limit"
   const parts = {
     heap: getHeapStatistics().heap_size_limit,
-    windows: maxStateBytes ?? limitsOfMachine(workers).maxBytes,
+    windows: maxStateBytes,
     'in flight': maxInFlightBytes,
   }
   const each = Object.entries(parts).map(([name, bytes]) => `${name} ${shown(bytes)}`)
@@ -150,19 +145,18 @@ async function prepareAndWork(parent: ParentLink): Promise<void> {
   const { worker, of, files, config, advertise } = assignment
   const stderr = toStderr()
   sayTo(stderr)
-  const options = workerOptions(config)
+  const own = configOf(config, of)
   const token = config.predictTokenFile
   const predict = advertise && { port: 0, token, advertise: `${advertise}#${worker}` }
-  const prepared = await prepareFiles(files, options, chosenServices(config))
+  const prepared = await prepareFiles(files, own, chosenServices(config))
   await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config, of) })
   const released = await Promise.race([parent.stopped, parent.released])
   if (released === undefined) return prepared.close()
   await workUntil(parent.stopped, {
     prepared,
+    config: own,
     options: {
-      ...options,
       ...kafka.optionsOf(config),
-      maxStateBytes: options.maxStateBytes ?? limitsOfMachine(of).maxBytes,
       log: processLog(config, { stderr, worker }),
       ...(predict && { predict }),
       observer: (event) => {

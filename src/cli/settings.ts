@@ -15,10 +15,12 @@ import {
 import type { LogFormat } from '../observe/log.ts'
 import { REGISTRY_SETTINGS } from '../registry/settings.ts'
 import {
+  type GivenConfig,
   SETTING_NAMES,
   WORKER_OPTIONS,
   WORKER_SETTINGS,
   type WorkerConfig,
+  workerConfig,
 } from '../runtime/config.ts'
 
 // The settings of the commands: those of a worker, and what only a process has. Each one's flag,
@@ -83,7 +85,7 @@ const OWN = {
 }
 
 type OfWorker = {
-  readonly [K in keyof WorkerConfig as (typeof SETTING_NAMES)[K]]: WorkerConfig[K]
+  readonly [K in keyof WorkerConfig as (typeof SETTING_NAMES)[K]]: GivenConfig[K]
 }
 type Own = {
   readonly [N in keyof typeof OWN]: (typeof OWN)[N] extends Setting<infer T> ? T : never
@@ -123,9 +125,10 @@ function namesOf<T extends object>(settings: T): (keyof T)[] {
   return Object.keys(settings) as (keyof T)[]
 }
 
-export function workerOptions(values: Values): Partial<WorkerConfig> {
+/** @param workers how many share the machine @default 1 */
+export function configOf(values: Values, workers = 1): WorkerConfig {
   const options = WORKER_OPTIONS.map((name) => [name, values[SETTING_NAMES[name]]])
-  return Object.fromEntries(options.filter(([, value]) => value !== undefined))
+  return workerConfig(Object.fromEntries(options), workers)
 }
 
 /** The flag, such as `--http-port`; for a switch that is on by default, `--no-cache`. */

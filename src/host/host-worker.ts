@@ -31,10 +31,9 @@ export async function prepareAndHost(
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
   refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  return hostWorker({
-    prepared: await prepare(topologies, { ...options, systems: options }),
-    options,
-  })
+  const config = workerConfig(options)
+  const prepared = await prepare(topologies, config, { ...options, systems: options })
+  return hostWorker({ prepared, config, options })
 }
 
 function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
@@ -45,9 +44,12 @@ function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
     .map(() => new TidemarkError('CONFIG_INVALID', 'an argument is not a topology', { hint }))
 }
 
+export type HostOptions = Omit<RunWorkerOptions, keyof WorkerConfig>
+
 export interface Hosted {
   readonly prepared: Prepared
-  readonly options: RunWorkerOptions
+  readonly config: WorkerConfig
+  readonly options: HostOptions
   /** The part of the topic that is read. @default all of it, without an end */
   readonly range?: LogRange
   /** The number of log lines that could not be written. @default none */
@@ -64,9 +66,8 @@ export interface Hosted {
  * · `CLIENT_BROKEN`
  */
 export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
-  const { prepared, options, range, announce } = hosted
+  const { prepared, config, options, range, announce } = hosted
   const { log, signal } = options
-  const config = workerConfig(options)
   const group = groupOf(config.group, prepared)
   const name = await claimName(config.workerName, group)
   let watch: Awaited<ReturnType<typeof watchers>> | null = null
@@ -99,7 +100,7 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
   const { guarantee } = config
   log?.info({ group, guarantee, ...(workerName && { workerName }) }, 'worker starts')
   worker = startWorker({
-    ...config,
+    config,
     prepared,
     records,
     group,
@@ -152,7 +153,7 @@ async function ended(worker: Worker, log: Log | undefined, close: () => Promise<
 
 function recordsOf(
   { brokers, sessionTimeoutMs }: WorkerConfig,
-  { tls, sasl, log }: RunWorkerOptions,
+  { tls, sasl, log }: HostOptions,
   { name, observed }: { readonly name: WorkerName; readonly observed: ObservedWorker },
 ): KafkaRecords {
   const known = name.isDefault ? 'defaultName' : 'workerName'

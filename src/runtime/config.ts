@@ -19,7 +19,7 @@ import {
   under,
 } from '../kernel/setting.ts'
 import { parseDuration } from '../kernel/time.ts'
-import { maxInFlightBytesOfMachine } from './machine-limits.ts'
+import { limitsOfMachine, type MachineLimits } from './machine-limits.ts'
 
 /** bytes */
 const MEGABYTE = 1_000_000
@@ -110,23 +110,29 @@ export interface WorkerConfig {
    * The most keys, and the most distinct texts, in the windows of this worker.
    * @default what half of Node's heap holds
    */
-  readonly maxKeys: number | null
+  readonly maxKeys: number
   /**
    * Memory for the windows of this worker, bytes. @default half of the memory, or what the heap
    * leaves of it
    */
-  readonly maxStateBytes: number | null
+  readonly maxStateBytes: number
   /** Memory for all lookup tables of this worker, bytes. @default a quarter of Node's heap */
-  readonly maxTableBytes: number | null
+  readonly maxTableBytes: number
   /** Memory for the rows of stores of this worker, bytes. @default an eighth of Node's heap */
-  readonly maxStoreBytes: number | null
+  readonly maxStoreBytes: number
   /** Memory for all models of this worker, bytes. @default no limit */
   readonly maxModelBytes: number | null
   /** How often the worker's status is logged, ms, or `'off'`. @default 60,000 */
   readonly statusEveryMs: number | 'off'
 }
 
-type Settings = { readonly [K in keyof WorkerConfig]: Setting<WorkerConfig[K]> }
+/** The settings of a worker as they are given. `null`: the machine decides. */
+export type GivenConfig = {
+  readonly [K in keyof WorkerConfig]:
+    | WorkerConfig[K]
+    | (K extends keyof MachineLimits ? null : never)
+}
+type Settings = { readonly [K in keyof WorkerConfig]: Setting<GivenConfig[K]> }
 
 const COMPRESSION = oneOf(COMPRESSIONS)
 
@@ -262,14 +268,10 @@ const TOPOLOGY = under('Topology and models', {
   ),
 })
 const MEMORY = under('Memory', {
-  maxInFlightBytes: setting<number>({
-    value: '<megabytes>',
-    about:
-      'memory of each worker for records, outputs and dead letters that are not committed yet, MB',
-    fallback: maxInFlightBytesOfMachine(),
-    fallbackText: '256, in a container with less than 2 GB an eighth of its memory',
-    kind: integer({ from: MEGABYTE }, MEGABYTE),
-  }),
+  maxInFlightBytes: mostMegabytes(
+    'memory of each worker for records, outputs and dead letters that are not committed yet, MB',
+    '256, in a container with less than 2 GB an eighth of its memory',
+  ),
   maxKeys: optional(
     '<number>',
     'most keys, and most distinct strings, in the windows of each worker; events beyond that are dead letters STATE_LIMIT',
@@ -342,14 +344,26 @@ export const SETTING_NAMES = {
   ...OTHER_NAMES,
 } as SettingNames
 
-/** The settings with their defaults where none is given, frozen. */
-export function workerConfig(given: Partial<WorkerConfig>): WorkerConfig {
-  const all = WORKER_OPTIONS.map((name) => [name, given[name] ?? WORKER_SETTINGS[name].fallback])
-  return Object.freeze(Object.fromEntries(all) as WorkerConfig)
+/** The defaults of the only worker on its machine. */
+export const DEFAULT_CONFIG: WorkerConfig = Object.freeze({
+  ...Object.fromEntries(WORKER_OPTIONS.map((name) => [name, WORKER_SETTINGS[name].fallback])),
+  ...limitsOfMachine(),
+} as WorkerConfig)
+
+/**
+ * The settings with their defaults where none is given, frozen.
+ * @param workers how many share the machine @default 1
+ */
+export function workerConfig(given: Partial<GivenConfig>, workers = 1): WorkerConfig {
+  const set = Object.entries(given).filter(([name, value]) => {
+    return (value ?? null) !== null && name in WORKER_SETTINGS
+  })
+  const config = { ...DEFAULT_CONFIG, ...limitsOfMachine(workers), ...Object.fromEntries(set) }
+  return Object.freeze(config)
 }
 
 /** Every fault of the options, each a `CONFIG_INVALID` whose `where` is the option. */
-export function workerConfigFaults(given: Partial<WorkerConfig>): TidemarkError[] {
+export function workerConfigFaults(given: Partial<GivenConfig>): TidemarkError[] {
   return WORKER_OPTIONS.flatMap((where) => {
     const [value, { kind }] = [given[where], WORKER_SETTINGS[where] as Setting<unknown>]
     const fault = value === undefined ? null : (kind.fault?.(value) ?? null)

@@ -1,22 +1,32 @@
 import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
-import { KEY_HEAP_BYTES, type StateLimits } from '../engine/store/state-limits.ts'
+import { KEY_HEAP_BYTES } from '../engine/store/state-limits.ts'
 
 /** Memory of a process besides its heap, windows and records in flight, bytes. */
 const OTHER_BYTES = 128 * 2 ** 20
 const MOST_IN_FLIGHT_BYTES = 256_000_000
 
+/** The limits of a worker that its machine decides. */
+export type MachineLimits = Record<
+  'maxInFlightBytes' | 'maxKeys' | 'maxStateBytes' | 'maxTableBytes' | 'maxStoreBytes',
+  number
+>
+
 /**
  * Half of the memory for the windows of all workers, or what a small container has besides the
- * heap; and keys for half of a worker's heap.
+ * heap; keys for half of a worker's heap; and an eighth of the memory for records that are not
+ * committed yet, up to a bound.
  */
-export function limitsOfMachine(workers = 1): StateLimits {
+export function limitsOfMachine(workers = 1): MachineLimits {
   const { heap_size_limit: heap } = getHeapStatistics()
   const memory = memoryOfMachine() / workers
   const left = Math.max(memory / 8, memory - heap - OTHER_BYTES)
   return {
     maxKeys: Math.floor(heap / 2 / KEY_HEAP_BYTES),
-    maxBytes: Math.floor(Math.min(memory / 2, left)),
+    maxStateBytes: Math.floor(Math.min(memory / 2, left)),
+    maxTableBytes: Math.floor(heap / 4),
+    maxStoreBytes: Math.floor(heap / 8),
+    maxInFlightBytes: Math.floor(Math.min(MOST_IN_FLIGHT_BYTES, memoryOfMachine() / 8)),
   }
 }
 
@@ -39,16 +49,6 @@ export function memoryShortage(
   const flag = `, or set NODE_OPTIONS=--max-old-space-size=${Math.floor(fitting / MEBIBYTE)}`
   const advice = `--memory ${Math.ceil(least / MEBIBYTE)}m${fitting < LEAST_HEAP_BYTES ? '' : flag}`
   return `a worker may be killed for memory: it has ${has} MB, and takes up to ${most} MB of heap, ${other} MB besides, and its windows: give it ${advice}`
-}
-
-/** Memory for records that are not committed yet, bytes. */
-export function maxInFlightBytesOfMachine(): number {
-  return Math.floor(Math.min(MOST_IN_FLIGHT_BYTES, memoryOfMachine() / 8))
-}
-
-/** One of so many equal parts of Node's heap, bytes. */
-export function partOfHeap(parts: number): number {
-  return Math.floor(getHeapStatistics().heap_size_limit / parts)
 }
 
 /** Memory of this machine or container, bytes. */

@@ -5,10 +5,9 @@ import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { Lifecycle, type LifecycleTable } from '../kernel/lifecycle.ts'
 import { Backoff, type Random, systemRandom } from '../kernel/random.ts'
 import { Slices } from '../kernel/slices.ts'
-import { type WorkerConfig, workerConfig } from './config.ts'
+import type { WorkerConfig } from './config.ts'
 import type { WorkerContext } from './context.ts'
 import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
-import { partOfHeap } from './machine-limits.ts'
 import { Shadows } from './output/shadow/shadows.ts'
 import type { TaskContext } from './output/task-context.ts'
 import type { Availability } from './partition/availability.ts'
@@ -59,8 +58,8 @@ const RETRY = { firstMs: 500, lastMs: 10_000 }
 /** How often a worker at the ends of its partitions asks whether the others are at theirs, ms. */
 const ASK_EVERY_MS = 1_000
 
-/** Settings that are left out have their defaults. */
-export interface WorkerOptions extends Partial<WorkerConfig> {
+export interface WorkerOptions {
+  readonly config: WorkerConfig
   readonly prepared: Prepared
   readonly records: Records
   readonly group: string
@@ -88,7 +87,6 @@ export interface WorkerOptions extends Partial<WorkerConfig> {
 
 /** Options that all parts of a worker share. */
 interface Shared extends WorkerContext, Omit<WorkerOptions, keyof WorkerContext> {
-  readonly config: WorkerConfig
   readonly topologies: readonly PreparedTopology[]
   readonly sinks: Prepared['sinks']
 }
@@ -135,7 +133,6 @@ export class Worker {
     const { prepared, clock = wallClock, random = systemRandom } = options
     const shared = {
       ...options,
-      config: workerConfig(options),
       topologies: prepared.topologies,
       sinks: prepared.sinks,
       clock,
@@ -153,8 +150,7 @@ export class Worker {
         this.#membership?.fail(error)
       },
     })
-    const maxBytes = config.maxStoreBytes ?? partOfHeap(8)
-    this.#stores = new Stores({ ...shared, maxBytes })
+    this.#stores = new Stores({ ...shared, maxBytes: config.maxStoreBytes })
     this.#shadows = new Shadows({ ...shared, compression: config.compression })
     const topic = prepared.topologies[0]?.definition.source.topic ?? ''
     this.#range = options.range === undefined ? null : new BoundedRange(options.range, topic)

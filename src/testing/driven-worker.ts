@@ -5,6 +5,7 @@ import type { Guarantee } from '../connect/port.ts'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
 import { configFault } from '../kernel/errors.ts'
 import { seeded } from '../kernel/random.ts'
+import { DEFAULT_CONFIG } from '../runtime/config.ts'
 import type { RuntimeEvent } from '../runtime/events.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
@@ -50,9 +51,8 @@ export class Life {
       prepared,
       records: withholding,
       group: GROUP,
-      guarantee,
       // Commits are spaced out to spare a broker; here the next one need not wait.
-      commitIntervalMs: 0,
+      config: { ...DEFAULT_CONFIG, guarantee, commitIntervalMs: 0 },
       clock,
       random: seeded(1),
       observer: (event) => this.#observe(event),

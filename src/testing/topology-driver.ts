@@ -2,6 +2,7 @@ import { MemoryRecords } from '../connect/memory/memory-records.ts'
 import type { Guarantee, LogRecord } from '../connect/port.ts'
 import { configFault } from '../kernel/errors.ts'
 import type { DurationMs } from '../kernel/time.ts'
+import { DEFAULT_CONFIG } from '../runtime/config.ts'
 import type { Outcomes } from '../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../runtime/output/outcomes.ts'
 import type { Prepared } from '../runtime/prepared.ts'
@@ -279,16 +280,17 @@ export class TopologyDriver<Out, In = unknown> {
     const chosen = Object.entries(models)
     const files = chosen.filter((c): c is [string, string] => typeof c[1] === 'string')
     const functions = chosen.filter((c): c is [string, ModelFunction] => typeof c[1] !== 'string')
-    const prepared = await prepare([this.#topology], {
-      models: Object.fromEntries(files),
-      variants,
+    const config = {
+      ...{ ...DEFAULT_CONFIG, models: Object.fromEntries(files), variants },
+      ...(maxAhead && { maxAhead }),
+      ...(maxTableBytes && { maxTableBytes }),
+    }
+    const prepared = await prepare([this.#topology], config, {
       values: 'json',
       systems: 'later',
       sourceOf: ({ name }) => this.#stores.get(name)?.source ?? null,
       // A test must not depend on how busy the machine is.
       latencyBudget: 'none',
-      ...(maxAhead && { maxAhead }),
-      ...(maxTableBytes && { maxTableBytes }),
     })
     const topologies = prepared.topologies.map((t) => withModelFunctions(t, new Map(functions)))
     return { ...prepared, topologies }

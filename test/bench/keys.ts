@@ -35,10 +35,10 @@ class WindowTask {
   readonly #intake: EventIntake
 
   constructor(tasks: number) {
-    const { maxKeys, maxBytes } = limitsOfMachine()
+    const { maxKeys, maxStateBytes } = limitsOfMachine()
     const limits = {
       maxKeys: Math.floor(maxKeys / tasks),
-      maxBytes: Math.floor(maxBytes / tasks),
+      maxBytes: Math.floor(maxStateBytes / tasks),
     }
     this.engine = engineFor(w1, { limits, reader: FORMAT.reader })
     const { keyNumbers } = this.engine

@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest'
 import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import cardMinutes from '../../topologies/card-minutes.ts'
 import { paymentRecords } from '../bench/input.ts'
 import { exactSum } from '../engine/oracle/exact.ts'
 import { headerOf } from '../support/headers.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 // card-minutes over the invented payments, against a recomputation that shares nothing with the
 // engine. With TIDEMARK_TEST_EVENTS=1000000 it is the whole stream; without, its first 20,000.

@@ -5,11 +5,11 @@ import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import type { Guarantee, Records } from '../../src/connect/port.ts'
 import type { Observer } from '../../src/runtime/events.ts'
 import type { Prepared } from '../../src/runtime/prepared.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker, type Worker } from '../../src/runtime/worker.ts'
+import { type Worker } from '../../src/runtime/worker.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { outputTopics, sinkStepsOf } from '../../src/topology/graph.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 import { answersOf, idOf, outcomeOf } from './answers.ts'
 import {
   type Answer,

@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { LogRecord } from '../../src/connect/port.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { withFeatures } from '../golden/with-features.ts'
 import { badBetweenGood, featuresOfGood, type Sent } from '../runtime/bad-input.ts'
 import { Watch } from '../runtime/support.ts'
 import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
 import { headerOf } from '../support/headers.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 // Bad records between good ones, through a real Kafka: the input topic takes 25 MB, the dead-letter
 // topic what is usual.

@@ -4,9 +4,8 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { minutes, seconds } from '../../src/kernel/time.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 const [work, guarantee, broker, group, source, sink, deadLetters, offset] = process.argv.slice(2)
 

@@ -1,12 +1,11 @@
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { outputTopics, withTopics } from '../../src/topology/graph.ts'
 import { type Outcome, outcomeOf, type Place } from '../golden/answers.ts'
 import { Watch } from '../runtime/support.ts'
 import { freshName, type KafkaService, plainOptions, readTopic } from '../services/kafka.ts'
 import type { RegistryService } from '../services/registry.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 /** A topology, and the topic that it reads. */
 interface Run {

@@ -1,10 +1,10 @@
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { Records } from '../../src/connect/port.ts'
 import type { Prepared } from '../../src/runtime/prepared.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker, type Worker } from '../../src/runtime/worker.ts'
+import { type Worker } from '../../src/runtime/worker.ts'
 import { withTopics } from '../../src/topology/graph.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 // Many groups that read the same payments, each with outputs of its own: their workers share a
 // process and a model.

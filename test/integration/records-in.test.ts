@@ -5,11 +5,10 @@ import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { NewRecord } from '../../src/connect/port.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../src/runtime/output/outcomes.ts'
 import type { Prepared } from '../../src/runtime/prepared.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { START_MS, Watch } from '../runtime/support.ts'
 import { freshName, freshTopics, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
 import { headerOf } from '../support/headers.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 // CloudEvents of both modes, keyed by a header and with the record's time, through Kafka: what a
 // restart reads again gives the same windows.

@@ -1,7 +1,6 @@
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { NewRecord } from '../../src/connect/port.ts'
-import type { WorkerOptions } from '../../src/runtime/worker.ts'
 import { withTopics } from '../../src/topology/graph.ts'
 import { sums, worker } from '../runtime/memory-workers.ts'
 import { START_MS } from '../runtime/support.ts'
@@ -16,6 +15,7 @@ import {
 import { addPartitions, deleteBefore, setOffset } from '../services/operator.ts'
 import { createTopics } from '../services/topics.ts'
 import { headerOf } from '../support/headers.ts'
+import { type TestWorkerOptions as WorkerOptions } from '../support/in-process.ts'
 
 // The effects of an operator's tools on a worker that keeps windows of a minute. An event a second.
 

@@ -1,8 +1,6 @@
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { Guarantee } from '../../src/connect/port.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { placeOfId } from '../golden/answers.ts'
 import { readGolden } from '../golden/golden.ts'
 import cardShadow from '../golden/topologies/card-shadow.ts'
@@ -17,6 +15,7 @@ import {
 } from '../services/kafka.ts'
 import { tidemark } from '../services/tidemark-in-test.ts'
 import { headerOf } from '../support/headers.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 const golden = readGolden(new URL('../golden/card-shadow', import.meta.url).pathname)
 const LINES = 1_500

@@ -2,8 +2,6 @@ import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { LogRecord } from '../../src/connect/port.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../src/runtime/output/outcomes.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { naiveBatch } from '../connect/codec/naive-batch.ts'
 import { sums } from '../runtime/memory-workers.ts'
 import { START_MS, Watch } from '../runtime/support.ts'
@@ -11,6 +9,7 @@ import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka
 import { produceRaw } from '../services/raw-produce.ts'
 import { createTopics } from '../services/topics.ts'
 import { headerOf } from '../support/headers.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 const GO_ZERO_MS = -62_135_596_800_000n
 const MAX = 2n ** 63n - 1n

@@ -1,10 +1,10 @@
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { onTopics, START_MS, Watch } from '../runtime/support.ts'
 import { until } from '../services/cluster.ts'
 import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
 import { createTopics } from '../services/topics.ts'
+import { startWorker } from '../support/in-process.ts'
 import { preparedWith, type Times } from '../support/variants.ts'
 
 kafkaTest(

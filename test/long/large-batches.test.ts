@@ -2,8 +2,6 @@ import { gzipSync } from 'node:zlib'
 import { expect } from 'vitest'
 import { crc32c } from '../../src/connect/kafka/codec/batch-header.ts'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { heldUp } from '../integration/held-up.ts'
 import { sums } from '../runtime/memory-workers.ts'
 import { START_MS, Watch } from '../runtime/support.ts'
@@ -18,6 +16,7 @@ import { produceRaw } from '../services/raw-produce.ts'
 import { createTopics } from '../services/topics.ts'
 import { encodeBatches, NO_PRODUCER } from '../support/batches.ts'
 import { headerOf } from '../support/headers.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 // Batches that are small on the wire and large when they are unpacked.
 

@@ -8,12 +8,11 @@ import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import { PREFIX_BYTES, schemaIdOf } from '../../src/formats/registry/payload.ts'
 import { openDecoder } from '../../src/formats/registry/schemas.ts'
 import { ConfluentRegistry } from '../../src/registry/confluent-registry.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { Watch } from '../runtime/support.ts'
 import { freshName, type KafkaService, plainOptions, readTopic } from '../services/kafka.ts'
 import { type RegistryService, registryTests } from '../services/registry.ts'
 import { tidemark } from '../services/tidemark-in-test.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 // Outputs with schemas in a real registry, through a real Kafka.
 

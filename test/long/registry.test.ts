@@ -4,8 +4,6 @@ import protobuf from 'protobufjs'
 import { expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { NewRecord } from '../../src/connect/port.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import type { Payment } from '../../topologies/payment.ts'
@@ -17,6 +15,7 @@ import { freshName, type KafkaService, plainOptions, readTopic } from '../servic
 import { type RegistryService, registryTests } from '../services/registry.ts'
 import { start } from '../services/tidemark-in-test.ts'
 import { headerOf } from '../support/headers.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 // The payments of the sample, with schemas in a real registry, through a real Kafka.
 

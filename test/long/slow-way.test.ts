@@ -5,8 +5,6 @@ import { expect, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { Guarantee } from '../../src/connect/port.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { Watch } from '../runtime/support.ts'
 import type { KafkaNode, OwnKafka } from '../services/from-maven.ts'
 import { freshName } from '../services/kafka.ts'
@@ -14,6 +12,7 @@ import { Link } from '../services/links.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'
 import { limitProducer } from '../services/quota.ts'
 import { headerOf } from '../support/headers.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 // A backlog, and a way to the brokers that carries little: a slow link, or a quota. All of it
 // arrives, once, in about the time that its bytes need, and the worker stays in its group. With the

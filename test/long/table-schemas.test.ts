@@ -3,13 +3,12 @@ import { defineTopology, registry as inRegistry, rule, seconds, topic } from 'ti
 import { expect, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { wireValue } from '../formats/registry/hand-registry.ts'
 import { Watch } from '../runtime/support.ts'
 import { until } from '../services/cluster.ts'
 import { freshName, plainOptions, readTopic } from '../services/kafka.ts'
 import { registryTests } from '../services/registry.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 /** Longer than the registry is asked for an id that an event has. */
 const LATE_MS = 12_000

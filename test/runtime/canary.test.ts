@@ -8,10 +8,10 @@ import { wallClock } from '../../src/kernel/clock.ts'
 import { messageOf, type TidemarkError } from '../../src/kernel/errors.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { observeAll } from '../../src/observe/observer.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
 import { observedLog, observedMetrics } from '../observe/observed.ts'
 import { headerOf } from '../support/headers.ts'
+import { startWorker } from '../support/in-process.ts'
 import { prepared, START_MS, scorer, Watch } from './support.ts'
 
 // A text and a number that stand in every key, value and header, and in whatever an author's

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { LogRecord } from '../../src/connect/port.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
-import type { WorkerOptions } from '../../src/runtime/worker.ts'
+import { type TestWorkerOptions as WorkerOptions } from '../support/in-process.ts'
 import { commitFailed, type HandMember } from './hand-records.ts'
 import { amounts, committed, joined } from './hand-worker.ts'
 import { perTenSeconds, prepared, record, START_MS, scorer } from './support.ts'

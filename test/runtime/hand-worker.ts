@@ -1,7 +1,7 @@
 import type { NewRecord } from '../../src/connect/port.ts'
-import { startWorker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
+import { startWorker, type TestWorkerOptions as WorkerOptions } from '../support/in-process.ts'
 import { type HandMember, HandRecords } from './hand-records.ts'
 import { prepared, START_MS, scorer, valuesOf, Watch } from './support.ts'
 

@@ -3,13 +3,17 @@ import { z } from 'zod'
 import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import type { Records } from '../../src/connect/port.ts'
 import type { Prepared } from '../../src/runtime/prepared.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker, type Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
+import { type Worker } from '../../src/runtime/worker.ts'
 import { readinessOf } from '../../src/serve/health.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { Listener } from '../connect/listener.ts'
 import { observedAfter } from '../observe/observed.ts'
 import { HandClock, longestWaits } from '../support/clocks.ts'
+import {
+  prepare,
+  startWorker,
+  type TestWorkerOptions as WorkerOptions,
+} from '../support/in-process.ts'
 import { START_MS, Watch } from './support.ts'
 
 // Workers on records in memory, with windows and without a model.

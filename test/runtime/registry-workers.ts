@@ -6,11 +6,14 @@ import { confluentFormat } from '../../src/formats/registry/confluent-format.ts'
 import type { Clock } from '../../src/kernel/clock.ts'
 import { unpackVerdict } from '../../src/runtime/commit/verdicts.ts'
 import type { Prepared } from '../../src/runtime/prepared.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import type { SourceDefinition } from '../../src/topology/definition.ts'
 import { type HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
 import { longestWaits, sleeplessClock } from '../support/clocks.ts'
+import {
+  prepare,
+  startWorker,
+  type TestWorkerOptions as WorkerOptions,
+} from '../support/in-process.ts'
 import { Event, GROUP } from './memory-workers.ts'
 import { onTopics, START_MS, Watch } from './support.ts'
 

@@ -5,13 +5,13 @@ import { type LogPosition, partitionOf } from '../../src/connect/memory/log.ts'
 import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import type { Observer } from '../../src/runtime/events.ts'
 import type { Prepared } from '../../src/runtime/prepared.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker, type Worker } from '../../src/runtime/worker.ts'
+import { type Worker } from '../../src/runtime/worker.ts'
 import type { RequestServer } from '../../src/serve/request-server.ts'
 import { serveRequests } from '../../src/serve/worker-requests.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
 import { headerOf } from '../support/headers.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 
 // Workers of one group, in memory, that are asked about each event before it comes.
 

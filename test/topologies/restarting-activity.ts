@@ -1,11 +1,10 @@
 import { expect } from 'vitest'
 import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
-import { prepare } from '../../src/runtime/start/prepare.ts'
-import { startWorker } from '../../src/runtime/worker.ts'
 import { outputTopics } from '../../src/topology/graph.ts'
 import cardActivity from '../../topologies/card-activity.ts'
 import { headerOf } from '../support/headers.ts'
+import { prepare, startWorker } from '../support/in-process.ts'
 import { DAY, type Line } from './minutes-by-hand.ts'
 import { PARTITIONS, runMinutes } from './run-minutes.ts'
 

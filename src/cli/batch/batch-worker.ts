@@ -7,6 +7,7 @@ import type { PartitionLines } from '../../connect/files/partition-lines.ts'
 import type { WorkFolder } from '../../connect/files/work-folder.ts'
 import { firstFrom } from '../../connect/log-records.ts'
 import type { Commit, Committed, LogRecords, NewRecords, Topics } from '../../connect/port.ts'
+import { DEFAULT_CONFIG } from '../../runtime/config.ts'
 import type { Outcomes, RuntimeEvent } from '../../runtime/events.ts'
 import { addOutcomes, NO_OUTCOMES } from '../../runtime/output/outcomes.ts'
 import type { Prepared, PreparedTopology } from '../../runtime/prepared.ts'
@@ -24,7 +25,7 @@ import type { TrainingRows } from './training-rows.ts'
  * Commits are files of this machine, so that more at a time would gain nothing, and what is in
  * memory for longer costs more of garbage collection.
  */
-const COMMITS = { maxInFlightBytes: 2 ** 24, commitIntervalMs: 10 }
+const CONFIG = { ...DEFAULT_CONFIG, maxInFlightBytes: 2 ** 24, commitIntervalMs: 10 }
 
 export interface BatchWorkerOptions {
   readonly job: Job
@@ -115,7 +116,7 @@ export class BatchWorker {
         close: () => files.close(),
       },
       group: 'batch',
-      ...COMMITS,
+      config: CONFIG,
       observer: this.#tally.observer,
       checkOutput: job.flags.partitionBy === undefined ? undefined : this.#outputs.check,
     })

@@ -5,7 +5,7 @@ import type { Outcomes } from '../../runtime/events.ts'
 import type { PreparedTopology } from '../../runtime/prepared.ts'
 import { withSinksInTopics } from '../../topology/graph.ts'
 import { prepareFiles } from '../prepared.ts'
-import { type Values, workerOptions } from '../settings.ts'
+import { configOf, type Values } from '../settings.ts'
 import { type LabelFlags, labelFields } from './labels.ts'
 import { TrainingRows } from './training-rows.ts'
 
@@ -64,7 +64,7 @@ export interface Saved {
 /** Loads the topology of a job, with `rows` if it writes training rows. */
 export async function prepareJob({ file, flags, config }: Pick<Job, 'file' | 'flags' | 'config'>) {
   let rows: TrainingRows | null = null
-  const prepared = await prepareFiles([file], workerOptions(config), {
+  const prepared = await prepareFiles([file], configOf(config), {
     values: 'json',
     systems: 'later',
     as: (definition) => {

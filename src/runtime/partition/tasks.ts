@@ -15,7 +15,6 @@ import { metadataAt } from '../commit/checkpoint-metadata.ts'
 import { MOST_PARTITION_BYTES } from '../commit/in-flight.ts'
 import { checkPartitions, mustRebuild } from '../commit/restart-plan.ts'
 import type { WorkerConfig } from '../config.ts'
-import { limitsOfMachine } from '../machine-limits.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { variantNotes } from '../start/variants.ts'
 import { AssignedPartition, type PartitionContext } from './assigned-partition.ts'
@@ -53,11 +52,7 @@ export class Tasks {
   constructor(options: TasksOptions) {
     this.#o = options
     const { maxKeys, maxStateBytes, maxInFlightBytes } = options.config
-    const machine = limitsOfMachine()
-    this.#limits = {
-      maxKeys: maxKeys ?? machine.maxKeys,
-      maxBytes: maxStateBytes ?? machine.maxBytes,
-    }
+    this.#limits = { maxKeys, maxBytes: maxStateBytes }
     this.#share = { ...this.#limits }
     this.#backpressure = new Backpressure(maxInFlightBytes)
     this.#keyWatches = keyWatches(options)

@@ -20,8 +20,7 @@ import {
   withTopics,
 } from '../../topology/graph.ts'
 import { mostMetadataBytes } from '../commit/checkpoint-metadata.ts'
-import { type WorkerConfig, workerConfig } from '../config.ts'
-import { partOfHeap } from '../machine-limits.ts'
+import type { WorkerConfig } from '../config.ts'
 import { definitionHash } from '../output/provenance.ts'
 import { loadShadows, type PreparedShadow } from '../output/shadow/prepared-shadow.ts'
 import type { Prepared, PreparedTopology } from '../prepared.ts'
@@ -32,7 +31,7 @@ import { loadSteps } from './score-steps.ts'
 import { openSystems, type SystemChoices } from './systems.ts'
 import { longestVariants } from './variants.ts'
 
-export interface Choices extends Partial<WorkerConfig>, SystemChoices {
+export interface Choices extends SystemChoices {
   /** `later`: no value is decoded or encoded now. @default a topology that needs one is refused */
   readonly registry?: RegistryOptions | 'later'
   /** Reads and writes all values as JSON, such as events written by hand. @default as declared */
@@ -47,9 +46,9 @@ export interface Choices extends Partial<WorkerConfig>, SystemChoices {
  */
 export async function prepare(
   definitions: readonly Definition[],
+  config: WorkerConfig,
   choices: Choices = {},
 ): Promise<Prepared> {
-  const config = workerConfig(choices)
   const topics = new Map(Object.entries(config.topics))
   const renamed = definitions.map((definition) => withTopics(definition, topics))
   const chosen = renamed.map((definition) => withChoices(definition, config, choices))
@@ -59,7 +58,7 @@ export async function prepare(
   const registry = await registryFor(chosen, choices.registry)
   const formats = await Promise.all(chosen.map((d) => openFormats(d, registry, choices.values)))
   const valid = chosen.filter((definition) => validateTopology(definition).length === 0)
-  const room = new TableRoom(config.maxTableBytes ?? partOfHeap(4))
+  const room = new TableRoom(config.maxTableBytes)
   const hash = drawnHash()
   const tables = await openTables(valid, { registry, room, hash })
   const systems = await openSystems(valid, choices)

@@ -4,10 +4,11 @@ import { type ReplayRange, WrittenOutputs } from '../../../src/cli/replay/writte
 import { workAgain } from '../../../src/cli/replay.ts'
 import type { MemoryRecords } from '../../../src/connect/memory/memory-records.ts'
 import type { LogRecord } from '../../../src/connect/port.ts'
-import { startWorker } from '../../../src/runtime/worker.ts'
+import { DEFAULT_CONFIG } from '../../../src/runtime/config.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
 import { sinkStepsOf } from '../../../src/topology/graph.ts'
 import { prepared, START_MS, scored, scorer, Watch } from '../../runtime/support.ts'
+import { startWorker } from '../../support/in-process.ts'
 
 // A run of a small topology in memory, and replays of it.
 
@@ -50,7 +51,7 @@ export async function verified(records: MemoryRecords, given: Replayed = {}) {
     }
   }
   const work = { prepared: prepared(scorer(score), definition), group: GROUP, outputs, positions }
-  await workAgain(records, { ...work, comparison: verification })
+  await workAgain(records, { ...work, config: DEFAULT_CONFIG, comparison: verification })
   verification.end()
   return verification
 }

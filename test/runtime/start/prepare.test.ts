@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { messageOf, type Refused } from '../../../src/kernel/errors.ts'
 import type { Compression } from '../../../src/kernel/kafka.ts'
-import { type Choices, prepare } from '../../../src/runtime/start/prepare.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
 import cardFraud from '../../../topologies/card-fraud.ts'
 import { COMPRESSION_NUMBERS, NODE_HAS_ZSTD } from '../../support/compressions.ts'
+import { type TestChoices as Choices, prepare } from '../../support/in-process.ts'
 import { withLatencyBudget } from '../../support/latency-budget.ts'
 
 /** A topology that copies one topic to another. */

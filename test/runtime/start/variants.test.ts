@@ -13,8 +13,8 @@ import {
   settleVariants,
   tryVariants,
 } from '../../../src/runtime/start/variants.ts'
-import { startWorker } from '../../../src/runtime/worker.ts'
 import { headerOf } from '../../support/headers.ts'
+import { startWorker } from '../../support/in-process.ts'
 import { preparedWith, stepOf, type Times, timed, withVariants } from '../../support/variants.ts'
 import { START_MS, Watch } from '../support.ts'
 

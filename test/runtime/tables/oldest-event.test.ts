@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import type { PartitionOffsets } from '../../../src/connect/port.ts'
 import { encodeMetadata } from '../../../src/runtime/commit/checkpoint-metadata.ts'
 import type { PreparedTopology } from '../../../src/runtime/prepared.ts'
-import { prepare } from '../../../src/runtime/start/prepare.ts'
 import { oldestEventMs } from '../../../src/runtime/tables/tables.ts'
+import { prepare } from '../../support/in-process.ts'
 import { at, Merchant, scoredBy } from './merchants.ts'
 
 const LAG_MS = 10 * 60_000

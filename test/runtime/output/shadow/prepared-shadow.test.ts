@@ -3,12 +3,12 @@ import { constants, getPriority } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { defineTopology, onnxModel, rule } from 'tidemark'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Choices, prepare } from '../../../../src/runtime/start/prepare.ts'
 import type { Definition } from '../../../../src/topology/definition.ts'
 import { modelDefinition } from '../../../../src/topology/models.ts'
 import type { AnyModel, Shadow } from '../../../../src/topology/score-options.ts'
 import { cardGbdt, cardGbdt2 } from '../../../golden/card-models.ts'
 import { cardStream } from '../../../golden/card-stream.ts'
+import { type TestChoices as Choices, prepare } from '../../../support/in-process.ts'
 
 /** A card topology whose candidate is only a shadow. */
 function cards(candidate: AnyModel, shadow: Shadow = {}): Definition {

@@ -1,13 +1,16 @@
 import { defineTopology, onnxModel, seconds } from 'tidemark'
 import { MemoryRecords } from '../../../../src/connect/memory/memory-records.ts'
 import type { LogRecord } from '../../../../src/connect/port.ts'
-import { startWorker, type WorkerOptions } from '../../../../src/runtime/worker.ts'
 import type { Scorer } from '../../../../src/scoring/scorer.ts'
 import type { Definition, ScoreStep } from '../../../../src/topology/definition.ts'
 import { stepsOf } from '../../../../src/topology/graph.ts'
 import { modelDefinition } from '../../../../src/topology/models.ts'
 import type { Shadow } from '../../../../src/topology/score-options.ts'
 import { HASH } from '../../../support/hash.ts'
+import {
+  startWorker,
+  type TestWorkerOptions as WorkerOptions,
+} from '../../../support/in-process.ts'
 import { model, preparedTopology, START_MS, scorer, source, Watch } from '../../support.ts'
 
 // Workers on records in memory with a model that is watched only.
