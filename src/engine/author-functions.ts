@@ -18,8 +18,8 @@ interface Place extends FunctionPlace {
 export function authorFunctions(definition: Definition): AuthorFunction[] {
   const functions = new Map<unknown, AuthorFunction>()
   for (const place of placesIn(definition)) {
-    const { of } = place
-    if (isFunction(of) && !functions.has(of)) functions.set(of, { ...place, of })
+    const { of: code } = place
+    if (isFunction(code) && !functions.has(code)) functions.set(code, { ...place, of: code })
   }
   return [...functions.values()]
 }
@@ -54,14 +54,14 @@ export interface FunctionReading {
 }
 
 /**
- * How each function on events, or of derived features, is run, once each. It is no part of a
+ * How each function on events, or of derived features, is run, once each. Not a part of a
  * {@link describe | description}, which is hashed: how a function is run does not change its result.
  */
 export function functionReadings(definition: Definition): FunctionReading[] {
   return authorFunctions(definition)
     .filter(({ argument }) => argument === 'event' || argument === 'unrounded')
-    .map(({ where, step, argument, of }) => {
-      const reading = argument === 'event' ? readFunction(of) : arithmeticOf(of, (name) => name)
+    .map(({ where, step, argument, of: code }) => {
+      const reading = argument === 'event' ? readFunction(code) : arithmeticOf(code, (name) => name)
       if ('why' in reading) return { where, step, what: 'called', why: reading.why }
       return { where, step, what: 'compiled' }
     })
@@ -82,18 +82,18 @@ export function wantedFields(definition: Definition): FieldPath[] {
 function picksAt({ step, rule, place: { events } }: PlannedStep): FieldPath[] {
   if (events === 'made') return []
   const functions = [...rule.functions(step)].filter(({ argument }) => argument === 'event')
-  const picks = functions.flatMap(({ of }) => picksOf(of))
+  const picks = functions.flatMap(({ of: code }) => picksOf(code))
   const isPlain = events === 'source' || (events === 'featured' && rule.takesFeatures !== true)
   if (isPlain) return picks
   return picks.flatMap(([first, ...path]) => (first === 'event' ? [path] : []))
 }
 
-function picksOf(of: unknown): FieldPath[] {
-  if (!isFunction(of)) return []
-  const reading = readFunction(of)
+function picksOf(code: unknown): FieldPath[] {
+  if (!isFunction(code)) return []
+  const reading = readFunction(code)
   return 'why' in reading ? [] : pathsIn(reading.expression)
 }
 
-function isFunction(of: unknown): of is AuthorFunction['of'] {
-  return typeof of === 'function'
+function isFunction(value: unknown): value is AuthorFunction['of'] {
+  return typeof value === 'function'
 }

@@ -16,7 +16,7 @@ import {
 import { checkFunction, type ReportFault, type ReportFieldFault } from './operators/rule.ts'
 import { horizonOf, planOf } from './plan.ts'
 
-// Checks what types cannot express, and what types would have found: a topology may run without
+// Checks of faults that types cannot express, or would have found: a topology may run without
 // having been compiled. All faults are reported at once, before anything is read.
 
 const NAME = /^[a-zA-Z0-9._-]{1,200}$/
@@ -32,8 +32,8 @@ const PARTITIONERS: readonly NonNullable<SourceDefinition['partitioner']>[] = [
 /** The faults of a topology, with codes `TOPOLOGY_INVALID` and `NOT_SUPPORTED`. */
 export function validateTopology(definition: Definition): TidemarkError[] {
   const faults: TidemarkError[] = []
-  const report: ReportFault = (where, what, { code = 'TOPOLOGY_INVALID', ...hint } = {}) =>
-    faults.push(new TidemarkError(code, what, { where: `${definition.name}/${where}`, ...hint }))
+  const report: ReportFault = (where, message, { code = 'TOPOLOGY_INVALID', ...hint } = {}) =>
+    faults.push(new TidemarkError(code, message, { where: `${definition.name}/${where}`, ...hint }))
   if (!NAME.test(definition.name)) {
     report('', `name "${definition.name}" must match ${NAME}`)
   }
@@ -42,7 +42,7 @@ export function validateTopology(definition: Definition): TidemarkError[] {
   checkTopics(definition, report)
   checkTables(definition, report)
   for (const store of definition.stores) {
-    checkStore(store, (what, o) => report(store.name, what, o))
+    checkStore(store, (message, o) => report(store.name, message, o))
   }
   for (const { step, rule, place } of planOf(definition)) rule.check?.(step, place, report)
   return faults
@@ -50,7 +50,7 @@ export function validateTopology(definition: Definition): TidemarkError[] {
 
 function checkSource({ source }: Definition, report: ReportFault): void {
   const { format, key, eventTimeMs, onTombstone, onLate, keyMismatch, partitioner } = source
-  const tell: ReportFieldFault = (what) => report(source.topic, what)
+  const tell: ReportFieldFault = (message) => report(source.topic, message)
   const checkWord = (name: string, word: string, wanted: string, words: readonly string[]) => {
     if (!words.includes(word)) tell(`${name} "${word}" must be ${wanted} ${words.join(', ')}`)
   }
@@ -121,7 +121,7 @@ function checkTables({ tables, stores }: Definition, report: ReportFault): void 
   for (const name of new Set(names.filter((each, i) => names.indexOf(each) < i))) {
     report(name, `two tables or stores are named "${name}"`)
   }
-  for (const table of tables) checkTable(table, (what, o) => report(table.name, what, o))
+  for (const table of tables) checkTable(table, (message, o) => report(table.name, message, o))
 }
 
 function checkTable(table: TableDefinition, tell: ReportFieldFault): void {
@@ -144,9 +144,9 @@ function checkStore(store: StoreDefinition, tell: ReportFieldFault): void {
   const { name, schema, from, maxEntries, maxAgeMs, at, onMiss, writeBackMs, fallback } = store
   if (!NAME.test(name)) tell(`store "${name}" must match ${NAME}`)
   checkSchema({ schema }, tell)
-  const checkTime = (what: string, ms: number, { above }: { above?: 0 } = {}) => {
+  const checkTime = (time: string, ms: number, { above }: { above?: 0 } = {}) => {
     if (ms >= 0 && ms !== above) return
-    tell(`${what} must be a duration ${above === 0 ? 'above 0 ms' : 'of 0 ms or more'}, got ${ms}`)
+    tell(`${time} must be a duration ${above === 0 ? 'above 0 ms' : 'of 0 ms or more'}, got ${ms}`)
   }
   checkTime('fresh', store.freshMs)
   checkTime('stale', store.staleMs)
@@ -179,7 +179,7 @@ function checkStore(store: StoreDefinition, tell: ReportFieldFault): void {
   if (twice.length > 0) tell(`fields has ${twice.join(', ')} twice`)
 }
 
-/** Notes on what is allowed but may surprise, for `check` and for a worker's start. */
+/** Notes on settings that are allowed but may surprise, for `check` and for a worker's start. */
 export function topologyNotes(definition: Definition): string[] {
   const { name, source, stores } = definition
   const notes: string[] = []

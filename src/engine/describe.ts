@@ -5,8 +5,8 @@ import type { Print } from './operators/rule.ts'
 import { planOf } from './plan.ts'
 
 /**
- * A topology as plain JSON: what it reads, keeps, computes and writes. Functions appear as their
- * source text.
+ * A topology as plain JSON: its input, state, computations and outputs. Functions appear as source
+ * text.
  */
 export interface Description {
   /** Name of the topology. */
@@ -120,6 +120,6 @@ function describedStore(store: StoreDefinition, print: Print): Readonly<Record<s
   return { name, from: where, ...Object.fromEntries(shown) }
 }
 
-function wordOr(of: string | Parameters<Print>[0], print: Print): string {
-  return typeof of === 'string' ? of : print(of)
+function wordOr(option: string | Parameters<Print>[0], print: Print): string {
+  return typeof option === 'string' ? option : print(option)
 }

@@ -39,7 +39,7 @@ export interface EngineOptions extends Pick<OperatorContext, 'lookup' | 'scoring
 }
 
 /**
- * Results of a chunk in order, a bounded number at a time, or what must be waited for; the rest is
+ * Results of a chunk in order, a bounded number at a time, or a promise to wait for; the rest is
  * returned at the end. Until then the engine must not be used for anything else.
  */
 export type ChunkResults = Generator<readonly ReadyBatch[] | Promise<unknown>, EngineResult>
@@ -65,7 +65,7 @@ export class Engine {
     const use = new StateUse(limits)
     this.keyNumbers = new Dictionary(hash)
     const event = knownEvent(forms)
-    const shape = { known: () => event, expression: null }
+    const shape = { eventOf: () => event, expression: null }
     const input = { reader, shape, features: null, declares: fieldsReturned(source.schema) }
     const { first, all } = openAll(then, input, {
       ...{ onLate: source.onLate, lookup, keys: this.keyNumbers, use, scoring },
@@ -81,10 +81,10 @@ export class Engine {
 
   /** The watermark at which the next tumbling window closes; +Infinity: none is open. */
   get nextEndMs(): number {
-    return Math.min(...this.#operators.map((of) => of.nextEndMs ?? Number.POSITIVE_INFINITY))
+    return Math.min(...this.#operators.map((step) => step.nextEndMs ?? Number.POSITIVE_INFINITY))
   }
 
-  /** @param previewed what a preview is of: the rows of stores are fetched once for it */
+  /** @param previewed the identity of a preview: rows of stores are fetched once for it */
   *process(
     batch: EventBatch,
     mode: RunMode = 'live',
@@ -128,13 +128,13 @@ export class Engine {
   peek(key: string): StepStates | null {
     const { nowMs: watermarkMs, parts } = this.watermark
     const moment = { key: this.keyNumbers.numberOf(key), timeMs: parts.newestMs, watermarkMs }
-    const found: StepStates = { features: {}, windows: {} }
-    for (const operator of this.#operators) operator.peek?.(moment, found)
+    const stepStates: StepStates = { features: {}, windows: {} }
+    for (const operator of this.#operators) operator.peek?.(moment, stepStates)
     const isNothing = this.#operators.every(
-      ({ states = [] }) => !states.some((of) => of.has(moment.key)),
+      ({ states = [] }) => !states.some((state) => state.has(moment.key)),
     )
     this.#expire(LEFT_BY_PREVIEW)
-    return isNothing ? null : found
+    return isNothing ? null : stepStates
   }
 
   #expire(most: number): void {

@@ -37,7 +37,7 @@ export interface WindowResult {
 export const NO_EVENTS: ReadonlySet<number> = new Set()
 
 /** Events on their way through the steps. */
-export interface Batch extends Omit<EventBatch, 'recordTimesMs'> {
+export interface FlowBatch extends Omit<EventBatch, 'recordTimesMs'> {
   /** The events of this batch, in order. The columns are by index; `count` is above all of them. */
   readonly indices: readonly number[]
   /** The events before the last map: an encoder may write a value from their columns. */
@@ -64,12 +64,12 @@ export interface FeatureMatrix {
   readonly names: readonly string[]
   /** Row-major float32[count, names]. */
   readonly rows: Float32Array
-  /** Are all numbers of the batch's rows finite? */
+  /** Whether all numbers of the batch's rows are finite. */
   readonly areFinite: boolean
-  /** Row-major float64[count, exact]: what a model carries or features derive from, not rounded. */
+  /** Row-major float64[count, exact]: features that a model carries or others need, not rounded. */
   readonly exact: Float64Array
   /** `null`: the features look nothing up. */
-  readonly found: FoundRows | null
+  readonly foundRows: FoundRows | null
 }
 
 /** Rows of tables that events have found. */
@@ -92,7 +92,7 @@ export function foundBy(index: number, { names, rows, degraded }: FoundRows) {
 type Sent = 'indices' | 'windows' | 'events' | 'late' | 'degraded' | 'timesMs'
 
 /** Events that have reached a model or a sink, in order; `late` has others too. */
-export interface ReadyBatch extends Pick<Batch, Sent> {
+export interface ReadyBatch extends Pick<FlowBatch, Sent> {
   readonly step: ScoreStep | SinkStep
   /** At a model. @default it is at a sink */
   readonly model?: ModelBatch

@@ -23,22 +23,22 @@ export function lateError(timeMs: number, watermarkMs: number): TidemarkError {
 }
 
 export function badId(got: unknown): TidemarkError {
-  const found = got === '' ? 'empty text' : typeNameOf(got)
-  return new TidemarkError('ID_INVALID', `by must return text that is not empty, got ${found}`)
+  const kind = got === '' ? 'empty text' : typeNameOf(got)
+  return new TidemarkError('ID_INVALID', `by must return text that is not empty, got ${kind}`)
 }
 
 export function badColumn({ column, wanted, got }: BadCell): TidemarkError {
   const isTooLarge = wanted.includes('number') && Number.isFinite(got)
-  const found = isTooLarge ? 'one that no float32 can hold' : typeNameOf(got)
-  const what = `column "${column}" must be a ${wanted}, got ${found}`
-  return new TidemarkError('COLUMN_INVALID', isMissing(got) ? `${what}; ${MISSING}` : what)
+  const kind = isTooLarge ? 'one that no float32 can hold' : typeNameOf(got)
+  const message = `column "${column}" must be a ${wanted}, got ${kind}`
+  return new TidemarkError('COLUMN_INVALID', isMissing(got) ? `${message}; ${MISSING}` : message)
 }
 
 const MISSING =
   "if events may lack it, write { of, missing: 'skip' } for the column, f.only(has…) for the kind, or .where(has…) before the step"
 
 /**
- * The message names the class of what was thrown, never its text, unless it is a time's fault.
+ * The message names the class of the thrown value, never its text, unless it is a time's fault.
  * @param step or a feature of one, `features.age` @default not known
  */
 export function threw(cause: unknown, step?: string): TidemarkError {

@@ -84,13 +84,13 @@ export function horizonOf(definition: Definition): Horizon {
   return { lengthMs: unbounded.length > 0 ? Number.POSITIVE_INFINITY : longestMs, unbounded }
 }
 
-/** Is anything kept between events, be it only the watermark that finds them late? */
+/** Whether anything is kept between events, be it only the watermark that finds them late. */
 export function keepsState(definition: Definition): boolean {
   return planOf(definition).some(({ keeps }) => keeps !== null)
 }
 
 /**
- * Is a topic written both before and after a tumbling step, or after two of them? A tumbling step's
+ * Whether a topic is written before and after a tumbling step, or after two. A tumbling step's
  * results come some at a time, when the other steps have processed the whole chunk: such a topic
  * is in log order only if all output waits for the end of the chunk.
  */

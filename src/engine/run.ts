@@ -1,9 +1,9 @@
 import type { Events } from '../columns/events.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type {
-  Batch,
   EngineFault,
   EngineResult,
+  FlowBatch,
   LateEvents,
   ReadyBatch,
   WindowResult,
@@ -19,7 +19,7 @@ export type RunMode = 'live' | 'replay' | 'preview'
 /** The results of one chunk while operators process it. */
 export class ChunkRun {
   readonly mode: RunMode
-  /** Identity of a preview, which may be attempted again; `null`: it is none. */
+  /** Identity of a preview, which may be attempted again; `null`: it is not a preview. */
   readonly previewed: object | null
   readonly windowed: number[] = []
   readonly duplicates: number[] = []
@@ -34,12 +34,12 @@ export class ChunkRun {
     this.previewed = previewed
   }
 
-  fault(of: number | WindowResult, step: string, error: TidemarkError): void {
-    if (!this.#faults.has(of)) this.#faults.set(of, { of, step, error })
+  fault(subject: number | WindowResult, step: string, error: TidemarkError): void {
+    if (!this.#faults.has(subject)) this.#faults.set(subject, { of: subject, step, error })
   }
 
-  faultOf(of: number | WindowResult): EngineFault | null {
-    return this.#faults.get(of) ?? null
+  faultOf(subject: number | WindowResult): EngineFault | null {
+    return this.#faults.get(subject) ?? null
   }
 
   ready(batch: ReadyBatch): void {
@@ -55,7 +55,7 @@ export class ChunkRun {
   }
 
   /** The watermark after a batch, ms; a preview does not move it. @param beforeMs before it */
-  watermarkAfter({ watermarksMs }: Batch, beforeMs: number): number {
+  watermarkAfter({ watermarksMs }: FlowBatch, beforeMs: number): number {
     return this.mode === 'preview' ? beforeMs : Math.max(beforeMs, watermarksMs.at(-1) ?? beforeMs)
   }
 
@@ -67,7 +67,7 @@ export class ChunkRun {
    * Evaluates an author's predicate. An event on which it throws is faulted. @returns those for
    * which it is true
    */
-  each(step: string, batch: Batch, holds: (events: Events, index: number) => boolean): number[] {
+  each(step: string, batch: FlowBatch, holds: (events: Events, i: number) => boolean): number[] {
     return batch.indices.filter((index) => {
       try {
         return holds(batch.events, index)
@@ -93,7 +93,7 @@ export class ChunkRun {
 
 /** The subject of a fault: a final result itself, or the event that caused an early result. */
 export function subjectOf(
-  { windows }: Pick<Batch, 'windows'>,
+  { windows }: Pick<FlowBatch, 'windows'>,
   index: number,
 ): number | WindowResult {
   const window = windows?.[index]

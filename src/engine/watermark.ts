@@ -66,7 +66,7 @@ export class Watermark {
    * Advances the watermark by an event. One wrong clock must not make the rest of the partition
    * late, so an event too far ahead of its record's timestamp is refused; without a timestamp it is
    * accepted.
-   * @returns is the event accepted?
+   * @returns whether the event is accepted
    */
   admit(eventTimeMs: number, recordTimestampMs: number): boolean {
     if (!this.accepts(eventTimeMs, recordTimestampMs)) return false
@@ -85,7 +85,7 @@ export function isLate(timeMs: number, watermarkMs: number): boolean {
   return timeMs < watermarkMs
 }
 
-/** Has the watermark passed a tumbling window's end and grace period? */
+/** Whether the watermark has passed a tumbling window's end and grace period. */
 export function isWindowClosed(endMs: number, graceMs: number, watermarkMs: number): boolean {
   return endMs + graceMs <= watermarkMs
 }

@@ -59,7 +59,7 @@ function input(count: number): Input {
     count,
     rows: { events, indices, scores: [scores], features, carried },
     answered: {
-      ...{ indices, events: made, model: { rows: features, carried }, found: null },
+      ...{ indices, events: made, model: { rows: features, carried }, foundRows: null },
       scores: stepAnswer([scores]),
     },
   }

@@ -31,7 +31,7 @@ export function atModel(
   const event = forms && knownEvent(forms)
   const input = {
     reader: called,
-    shape: event && { known: () => event, expression: null },
+    shape: event && { eventOf: () => event, expression: null },
     features: { names: features, exact: [] },
   }
   const score = async () => null
@@ -57,7 +57,7 @@ export function atModel(
   const none = new Float64Array(count)
   const batch = {
     ...{ count, indices, events, source: events, late, windows: null, degraded: NONE_DEGRADED },
-    ...{ keys: none, timesMs: none, watermarksMs: none, features: { ...columns, found: null } },
+    ...{ keys: none, timesMs: none, watermarksMs: none, features: { ...columns, foundRows: null } },
   }
   const run = new ChunkRun('live')
   for (const operator of first) void Array.from(operator.process(batch, run))

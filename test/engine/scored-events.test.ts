@@ -24,7 +24,7 @@ const answered = {
   indices: [0, 1],
   events: ['first', 'second'],
   model: { rows: new Float32Array(4), carried: new Float64Array(0) },
-  found: null,
+  foundRows: null,
   scores: stepAnswer(columns),
 }
 

@@ -4,7 +4,7 @@ import { fieldsRead } from '../../topology/function-source.ts'
 import { type FeatureMatrix, type FoundRows, foundBy } from '../events.ts'
 import type { ReportFieldFault, StepInput } from './rule.ts'
 
-// Conditions behind features. Their first argument is the event, and has what a map is given, too:
+// Conditions behind features. Their first argument is the event, with the fields of a map's:
 // `(e, features) => features.n > 1`, or `({ event, features }) => features.n > 1`.
 
 const NONE_CARRIED = new Float64Array(0)
@@ -15,7 +15,7 @@ export interface ConditionMoment {
   readonly index: number
   readonly features: Readonly<Record<string, number>>
   /** `null`: the features look nothing up. */
-  readonly found: FoundRows | null
+  readonly foundRows: FoundRows | null
 }
 
 type Get = (at: ConditionMoment) => unknown
@@ -23,8 +23,8 @@ type Get = (at: ConditionMoment) => unknown
 const BESIDE: Readonly<Record<string, Get>> = {
   event: ({ events, index }) => events.at(index),
   features: ({ features }) => features,
-  lookup: ({ index, found }) => found && foundBy(index, found).lookup,
-  degraded: ({ index, found }) => found?.degraded?.has(index),
+  lookup: ({ index, foundRows }) => foundRows && foundBy(index, foundRows).lookup,
+  degraded: ({ index, foundRows }) => foundRows?.degraded?.has(index),
 }
 
 /**
@@ -32,8 +32,8 @@ const BESIDE: Readonly<Record<string, Get>> = {
  * its schema tells: a sender must not choose the features. Where it does not tell, a condition that
  * reads `event` alone reads the event's own.
  */
-function besideRead(of: RouteCondition, declares: StepInput['declares']): readonly string[] {
-  const read = (fieldsRead(of, 0) ?? []).filter((name) => Object.hasOwn(BESIDE, name))
+function besideRead(condition: RouteCondition, declares: StepInput['declares']): readonly string[] {
+  const read = (fieldsRead(condition, 0) ?? []).filter((name) => Object.hasOwn(BESIDE, name))
   if (declares != null) return read.filter((name) => !declares(name))
   return read.some((name) => name !== 'event') ? read : []
 }
@@ -42,18 +42,18 @@ function besideRead(of: RouteCondition, declares: StepInput['declares']): readon
  * Makes a condition's first argument. A whole event is made only for a condition that may read any
  * of its fields.
  */
-export function firstArgument(of: RouteCondition, { reader, declares }: StepInput): Get {
-  const fields = fieldsRead(of, 0)
+export function firstArgument(condition: RouteCondition, { reader, declares }: StepInput): Get {
+  const fields = fieldsRead(condition, 0)
   if (fields === null) return ({ events, index }) => events.at(index)
-  const beside = besideRead(of, declares)
+  const beside = besideRead(condition, declares)
   let current: ConditionMoment | null = null
   // The same object for every event: it reads the current one.
   const view = {}
   for (const name of fields) {
     const read = reader.field(name)
-    const own: Get = ({ events, index }) => read.of(events, index)
-    const found = beside.includes(name) ? (BESIDE[name] as Get) : own
-    const get = () => found(current as ConditionMoment)
+    const readField: Get = ({ events, index }) => read.of(events, index)
+    const readValue = beside.includes(name) ? (BESIDE[name] as Get) : readField
+    const get = () => readValue(current as ConditionMoment)
     Object.defineProperty(view, name, { enumerable: true, get })
   }
   return (at) => {
@@ -64,38 +64,38 @@ export function firstArgument(of: RouteCondition, { reader, declares }: StepInpu
 
 export interface Condition {
   readonly readsFeatures: boolean
-  /** May throw what an author's function throws. */
-  of(events: Events, index: number, features: FeatureMatrix | null): boolean
+  /** May throw an author's error. */
+  holds(events: Events, index: number, features: FeatureMatrix | null): boolean
 }
 
 /** Opens a condition that has no features but those of the event's row. */
-export function openCondition(of: FeatureCondition, input: StepInput): Condition {
+export function openCondition(condition: FeatureCondition, input: StepInput): Condition {
   const { reader, features, declares } = input
   // A function whose source does not tell has as many parameters as it says.
-  const takesFeatures = of.length !== 1 && fieldsRead(of, 1)?.length !== 0
-  if (features === null || !(takesFeatures || besideRead(of, declares).length > 0)) {
-    const read = reader(of as EventFunction<boolean>)
-    return { readsFeatures: false, of: (events, index) => read.of(events, index) }
+  const takesFeatures = condition.length !== 1 && fieldsRead(condition, 1)?.length !== 0
+  if (features === null || !(takesFeatures || besideRead(condition, declares).length > 0)) {
+    const read = reader(condition as EventFunction<boolean>)
+    return { readsFeatures: false, holds: (events, index) => read.of(events, index) }
   }
   const view = new FeatureView(features.names, [])
-  const first = firstArgument(of, input)
+  const first = firstArgument(condition, input)
   return {
     readsFeatures: true,
-    of(events, index, columns) {
-      const { rows, found } = columns as FeatureMatrix
+    holds(events, index, columns) {
+      const { rows, foundRows } = columns as FeatureMatrix
       view.move(rows, NONE_CARRIED, index)
-      return of(first({ events, index, features: view.features, found }), view.features)
+      return condition(first({ events, index, features: view.features, foundRows }), view.features)
     },
   }
 }
 
 /** A feature that does not exist would be undefined, and its condition would never hold. */
 export function checkFeaturesRead(
-  of: RouteCondition | null,
+  condition: RouteCondition | null,
   features: readonly string[],
   tell: ReportFieldFault,
 ): void {
-  const read = typeof of === 'function' ? (fieldsRead(of, 1) ?? []) : []
+  const read = typeof condition === 'function' ? (fieldsRead(condition, 1) ?? []) : []
   const strange = read.filter((field) => !features.includes(field))
   const hint = `it is given ${features.join(', ') || 'none'}`
   if (strange.length > 0) tell(`there is no feature ${strange.join(', ')}`, { hint })

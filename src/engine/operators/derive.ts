@@ -4,7 +4,7 @@ import { arithmeticOf } from '../../topology/arithmetic.ts'
 import type { DerivedFeature, DeriveStep } from '../../topology/definition.ts'
 import { fieldsRead } from '../../topology/function-source.ts'
 import { exactFeatures, featuresBehind } from '../../topology/graph.ts'
-import type { Batch, FeatureMatrix } from '../events.ts'
+import type { FeatureMatrix, FlowBatch } from '../events.ts'
 import { threw, typeNameOf } from '../faults.ts'
 import { type ChunkRun, subjectOf } from '../run.ts'
 import { FeatureView } from './conditions.ts'
@@ -28,23 +28,23 @@ export const derive: OperatorRule<DeriveStep> = {
   },
 
   detail: ({ derived, drop }, print) => ({
-    derived: Object.fromEntries(Object.entries(derived).map(([name, of]) => [name, print(of)])),
+    derived: Object.fromEntries(Object.entries(derived).map(([name, code]) => [name, print(code)])),
     drop,
   }),
 
   *functions({ name, derived }) {
-    for (const [feature, of] of Object.entries(derived)) {
-      yield { where: `${name}.${feature}`, argument: 'unrounded', of }
+    for (const [feature, formula] of Object.entries(derived)) {
+      yield { where: `${name}.${feature}`, argument: 'unrounded', of: formula }
     }
   },
 
   check({ name, derived, drop }, { features }, report) {
     const hint = `there is ${features.join(', ')}`
-    for (const [feature, of] of Object.entries(derived)) {
+    for (const [feature, formula] of Object.entries(derived)) {
       const where = `${name}.${feature}`
       if (features.includes(feature)) report(where, `two features are named "${feature}"`)
-      checkFunction(feature, of, 'of the features', (what) => report(where, what))
-      const read = typeof of === 'function' ? (fieldsRead(of, 0) ?? []) : []
+      checkFunction(feature, formula, 'of the features', (message) => report(where, message))
+      const read = typeof formula === 'function' ? (fieldsRead(formula, 0) ?? []) : []
       const strange = read.filter((field) => !features.includes(field))
       if (strange.length === 0) continue
       const isOwn = strange.every((field) => Object.hasOwn(derived, field))
@@ -83,8 +83,8 @@ interface DeriveParts {
 }
 
 /**
- * Writes all derived features of an event. May throw what an author's function throws.
- * @param exact row-major @returns the place of the first that is no number; −1: all are numbers
+ * Writes all derived features of an event. May throw an author's error.
+ * @param exact row-major @returns the place of the first that is not a number; −1: all are numbers
  */
 type Compute = (exact: Float64Array, index: number, values: Float64Array) => number
 
@@ -92,7 +92,7 @@ type Compute = (exact: Float64Array, index: number, values: Float64Array) => num
 interface Unwritten {
   /** The place of the function that was called last, which may have thrown. */
   calledAt: number
-  /** The result that is no number. */
+  /** The result that is not a number. */
   result: unknown
 }
 
@@ -118,18 +118,18 @@ class Derive implements Operator {
     this.#names = names
     this.#compute = computeOf(Object.values(step.derived), before.exact, this.#unwritten)
     this.#exact = Int32Array.from(after.exact, (name) => {
-      const own = names.indexOf(name)
-      return own < 0 ? before.exact.indexOf(name) : -1 - own
+      const place = names.indexOf(name)
+      return place < 0 ? before.exact.indexOf(name) : -1 - place
     })
     this.#values = new Float64Array(names.length)
   }
 
-  *process(batch: Batch, run: ChunkRun): ReadyBatches {
+  *process(batch: FlowBatch, run: ChunkRun): ReadyBatches {
     yield* passOn(this.#parts.behind, this.#derived(batch, run), run)
   }
 
   /** Not in {@link process}, because V8 compiles a loop in a generator late. */
-  #derived(batch: Batch, run: ChunkRun): Batch {
+  #derived(batch: FlowBatch, run: ChunkRun): FlowBatch {
     const { after } = this.#parts
     const before = batch.features as FeatureMatrix
     const rows = new Float32Array(batch.count * after.names.length)
@@ -147,8 +147,8 @@ class Derive implements Operator {
       indices.push(index)
     }
     const areFinite = before.areFinite && doubt === 0
-    const own = { step: this.#step.name, names: after.names }
-    return { ...batch, indices, features: { ...before, ...own, rows, exact, areFinite } }
+    const labels = { step: this.#step.name, names: after.names }
+    return { ...batch, indices, features: { ...before, ...labels, rows, exact, areFinite } }
   }
 
   wants: NonNullable<Operator['wants']> = (events, index) =>
@@ -159,8 +159,8 @@ class Derive implements Operator {
       const bad = this.#compute(exact, index, this.#values)
       if (bad < 0) return null
       const got = typeNameOf(this.#unwritten.result)
-      const what = `feature "${this.#names[bad]}" must be a number, got ${got}`
-      return new TidemarkError('COLUMN_INVALID', what)
+      const message = `feature "${this.#names[bad]}" must be a number, got ${got}`
+      return new TidemarkError('COLUMN_INVALID', message)
     } catch (cause) {
       return threw(cause, `${this.#step.name}.${this.#names[this.#unwritten.calledAt]}`)
     }
@@ -209,8 +209,8 @@ function computeOf(
     return derived[at]?.(view.features)
   }
   const place = (name: string) => `exact[base + ${names.indexOf(name)}]`
-  const lines = derived.map((of, at) => {
-    const reading = arithmeticOf(of, (name) => (names.includes(name) ? place(name) : null))
+  const lines = derived.map((formula, at) => {
+    const reading = arithmeticOf(formula, (name) => (names.includes(name) ? place(name) : null))
     const value = 'code' in reading ? reading.code : `call(exact, index, ${at})`
     return `const v${at} = ${value}
       if (typeof v${at} !== 'number') { unwritten.result = v${at}; return ${at} }
@@ -221,7 +221,7 @@ function computeOf(
     ${lines.join('\n')}
     return -1
   }`
-  const make = generated(['call', 'unwritten'], body) as ((...of: unknown[]) => Compute) | null
+  const make = generated(['call', 'unwritten'], body) as ((...inputs: unknown[]) => Compute) | null
   if (make !== null) return make(call, unwritten)
   return (exact, index, values) =>
     derived.findIndex((_, at) => {

@@ -3,7 +3,7 @@ import { ScannedEvents } from '../../columns/scanned-events.ts'
 import { knownFeatured } from '../../formats/json/known-values.ts'
 import type { ScoredRows } from '../../formats/json/segments.ts'
 import type { Memory } from '../../kernel/bytes.ts'
-import { type Batch, type FeatureMatrix, foundBy } from '../events.ts'
+import { type FeatureMatrix, type FlowBatch, foundBy } from '../events.ts'
 import type { StepInput } from './rule.ts'
 
 const NO_SCORES = { scores: [], carried: new Float64Array(0) }
@@ -13,12 +13,12 @@ export function inputWithFeatures(input: StepInput): StepInput {
   const { features, shape } = input
   if (features === null) return input
   const { names } = features
-  const known = shape && ((decision: number) => knownFeatured(shape.known(decision), names))
-  return { reader: called, shape: known && { known, expression: null }, features: null }
+  const eventOf = shape && ((decision: number) => knownFeatured(shape.eventOf(decision), names))
+  return { reader: called, shape: eventOf && { eventOf, expression: null }, features: null }
 }
 
 /** The events as a map or a sink takes them, with their features if they have any. */
-export function eventsWithFeatures({ events, features }: Batch): Events {
+export function eventsWithFeatures({ events, features }: FlowBatch): Events {
   return features === null ? events : new FeaturedEvents(events, features)
 }
 
@@ -33,11 +33,13 @@ export class FeaturedEvents implements Events {
   }
 
   at(index: number): unknown {
-    const { names, rows, found } = this.#columns
+    const { names, rows, foundRows } = this.#columns
     const base = index * names.length
     const features = Object.fromEntries(names.map((name, f) => [name, rows[base + f] as number]))
     const event = this.#events.at(index)
-    return found === null ? { event, features } : { event, features, ...foundBy(index, found) }
+    return foundRows === null
+      ? { event, features }
+      : { event, features, ...foundBy(index, foundRows) }
   }
 
   memoryOf(index: number): Memory | null {
@@ -58,10 +60,10 @@ export class FeaturedEvents implements Events {
       names: { length },
     } = this.#columns
     if (indices.at(-1) === indices.length - 1) return rows
-    const own = new Float32Array(indices.length * length)
+    const copy = new Float32Array(indices.length * length)
     for (const [row, index] of indices.entries()) {
-      own.set(rows.subarray(index * length, (index + 1) * length), row * length)
+      copy.set(rows.subarray(index * length, (index + 1) * length), row * length)
     }
-    return own
+    return copy
   }
 }

@@ -5,7 +5,7 @@ import { fieldsRead } from '../../topology/function-source.ts'
 import { eventsWithFeatures, inputWithFeatures } from './featured-events.ts'
 import { type EventShape, type OperatorRule, passOn } from './rule.ts'
 
-/** Replaces each event by what a function returns for it. */
+/** Replaces each event by the result of a function. */
 export const map: OperatorRule<MapStep> = {
   outcomes: { deadLetters: ['FUNCTION_THREW', 'TIME_INVALID'] },
 
@@ -40,15 +40,15 @@ export const map: OperatorRule<MapStep> = {
       *process(batch, run) {
         const source = eventsWithFeatures(batch)
         const made: unknown[] = new Array(batch.count)
-        const given = { ...batch, events: source, source, features: null }
+        const sourceBatch = { ...batch, events: source, source, features: null }
         const indices =
           isDirect && batch.indices.every((index) => isInColumns(source, index))
             ? batch.indices
-            : run.each(name, given, (events, index) => {
+            : run.each(name, sourceBatch, (events, index) => {
                 if (!isDirect || !isInColumns(events, index)) made[index] = read.of(events, index)
                 return true
               })
-        yield* passOn(behind, { ...given, indices, events: made }, run)
+        yield* passOn(behind, { ...sourceBatch, indices, events: made }, run)
       },
     }
   },
@@ -57,7 +57,7 @@ export const map: OperatorRule<MapStep> = {
 function shapeOf(to: MapStep['to'], shape: EventShape | null): EventShape | null {
   const reading = readFunction(to)
   if (shape === null || shape.expression !== null || 'why' in reading) return null
-  return { known: shape.known, expression: reading.expression }
+  return { eventOf: shape.eventOf, expression: reading.expression }
 }
 
 function isInColumns(events: Events, index: number): boolean {

@@ -16,7 +16,7 @@ interface RoutedEvent extends ConditionMoment {
   readonly timeMs: number
 }
 
-interface Rule {
+interface RouteRule {
   readonly name: string
   readonly share: Share | null
   readonly holds: ((event: RoutedEvent) => boolean) | null
@@ -25,7 +25,7 @@ interface Rule {
 export class Routes {
   readonly view: FeatureView
   readonly #step: string
-  readonly #rules: readonly Rule[]
+  readonly #rules: readonly RouteRule[]
   readonly #keys: Dictionary
 
   constructor(
@@ -44,7 +44,7 @@ export class Routes {
   /** The first rule that holds for an event; the number of rules: none does. */
   decide(event: RoutedEvent): number | TidemarkError {
     for (let r = 0; r < this.#rules.length; r++) {
-      const { name, share, holds } = this.#rules[r] as Rule
+      const { name, share, holds } = this.#rules[r] as RouteRule
       try {
         const isHeld: unknown = holds === null || holds(event)
         if (isHeld === false) continue
@@ -58,13 +58,13 @@ export class Routes {
   }
 }
 
-/** A promise, or another value that is no boolean, would hold for every event. */
+/** A promise, or another value that is not a boolean, would hold for every event. */
 export function noCondition(step: string, got: unknown): TidemarkError {
-  const what = `step "${step}" must return true or false, got ${typeNameOf(got)}`
-  return new TidemarkError('FUNCTION_THREW', what)
+  const message = `step "${step}" must return true or false, got ${typeNameOf(got)}`
+  return new TidemarkError('FUNCTION_THREW', message)
 }
 
-function holdsOf(when: RouteCondition, input: StepInput): Rule['holds'] {
+function holdsOf(when: RouteCondition, input: StepInput): RouteRule['holds'] {
   const first = firstArgument(when, input)
   return (event) => when(first(event), event.features, event.timeMs)
 }
@@ -101,7 +101,7 @@ export function checkRoutes(step: ScoreStep, report: ReportFault): void {
     if (when !== null && typeof when !== 'function') {
       report(`${name}.${route}`, `when must be a function, got ${typeof when}`)
     }
-    checkFeaturesRead(when, features, (what, o) => report(`${name}.${route}`, what, o))
+    checkFeaturesRead(when, features, (message, o) => report(`${name}.${route}`, message, o))
     if (when === null && share === null) report(`${name}.${route}`, 'it has neither when nor share')
   }
 }

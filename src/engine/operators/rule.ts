@@ -5,19 +5,21 @@ import type { Definition, ScoreStep, Step, TumblingStep } from '../../topology/d
 import type { Expression } from '../../topology/function-reading.ts'
 import type { Lookup } from '../../topology/lookup.ts'
 import type { OnLate } from '../../topology/source.ts'
-import type { Batch, ReadyBatch, StepScores, WindowResult } from '../events.ts'
+import type { FlowBatch, ReadyBatch, StepScores, WindowResult } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import type { Dictionary } from '../store/dictionary.ts'
 import type { EventMoment } from '../store/keyed-windows.ts'
 import type { HeldState, StateUse } from '../store/state-limits.ts'
 
-// What each kind of step says of itself: from it everything about a topology and its events is derived.
+// The rule of each kind of step: everything about a topology and its events is derived from it.
 // (Arroyo's `ArrowOperator` is similar: process_batch, handle_watermark, tables.)
 
-export type Print = (of: (...args: never[]) => unknown) => string
+export type Print = (callback: (...args: never[]) => unknown) => string
 
-/** @default code `TOPOLOGY_INVALID` */
-export type ReportFault = (where: string, what: string, o?: { code?: Code; hint?: string }) => void
+/** Details of a fault. @default code `TOPOLOGY_INVALID` */
+type FaultOptions = { readonly code?: Code; readonly hint?: string }
+
+export type ReportFault = (where: string, message: string, o?: FaultOptions) => void
 
 /** The events at a step's position in the topology. */
 export interface StepPlace {
@@ -64,7 +66,7 @@ export interface OperatorContext {
   readonly scoring: (step: ScoreStep) => StepScoring
   readonly keys: Dictionary
   readonly use: StateUse
-  /** Must all results of a chunk be returned at once? */
+  /** Whether all results of a chunk must be returned at once. */
   readonly isWhole: boolean
 }
 
@@ -89,8 +91,8 @@ export interface FeatureNames {
 
 export interface EventShape {
   /** By number of the decision about the event, 0 without a model. */
-  readonly known: (decision: number) => KnownObject
-  /** A function of that, which is the value; `null`: the object is. */
+  readonly eventOf: (decision: number) => KnownObject
+  /** A function of that object, which is the value; `null`: the object is. */
   readonly expression: Expression | null
 }
 
@@ -128,19 +130,19 @@ export interface StepStates {
 /** A step of one task, with its state. */
 export interface Operator {
   /** Processes the events of a chunk that reach it, in log order. */
-  process(batch: Batch, run: ChunkRun): ReadyBatches
+  process(batch: FlowBatch, run: ChunkRun): ReadyBatches
   /** The watermark has advanced without an event. @default nothing happens */
   advance?(watermarkMs: number, run: ChunkRun): ReadyBatches
   /** Evicts after a chunk, checking at most `most` keys, and `most` texts per column. */
   expire?(most: number): void
   /**
-   * Does any step from here on take the event's features? Without, none are computed. May throw
-   * what an author's function throws. @default yes
+   * Whether any step from here on takes the event's features; if not, none are computed. May throw
+   * an author's error. @default yes
    */
   wants?(events: Events, index: number): boolean
-  /** Needs it no object for an event that is in columns? @default it does */
+  /** Whether an event in columns needs no object. @default it does */
   readonly isDirect?: boolean
-  /** Adds what it keeps of a key. @default nothing */
+  /** Adds the state of a key. @default nothing */
   peek?(moment: EventMoment, into: StepStates): void
   /** State that it keeps between chunks. @default nothing */
   readonly states?: readonly HeldState[]
@@ -152,9 +154,9 @@ export interface Operator {
 interface StepOutcomes {
   /** Codes of its dead letters, without `LATE`. */
   readonly deadLetters: readonly Code[]
-  /** Does it find events late? @default no */
+  /** Whether it finds events late. @default no */
   readonly late?: true
-  /** Does it close windows? @default no */
+  /** Whether it closes windows. @default no */
   readonly windows?: true
 }
 
@@ -210,11 +212,11 @@ export interface OperatorRule<S extends Step> {
   /** @default nothing */
   keeps?(step: S): Retention
   functions(step: S): Iterable<FunctionPlace>
-  /** Reports what is wrong with it at its position. @default nothing is checked */
+  /** Reports its faults at its position. @default nothing is checked */
   check?(step: S, place: StepPlace, report: ReportFault): void
-  /** Notes on what is allowed but may surprise. @default none */
+  /** Notes on settings that are allowed but may surprise. @default none */
   notes?(step: S): string[]
-  /** Do its functions take `{ event, features, … }` behind features? @default they take the event */
+  /** Whether its functions take `{ event, features, … }` behind features. @default the event */
   readonly takesFeatures?: true
   /** The topic that it writes. @default none */
   topic?(step: S): string
@@ -223,10 +225,10 @@ export interface OperatorRule<S extends Step> {
   open(step: S, open: OpenSteps, context: OperatorContext): Operator
 }
 
-/** Passes events on to the steps behind. @param late what this step has found late of them */
+/** Passes events on to the steps behind. @param late those that this step has found late */
 export function* passOn(
   behind: readonly Operator[],
-  batch: Batch,
+  batch: FlowBatch,
   run: ChunkRun,
   late: readonly number[] = [],
 ): ReadyBatches {
@@ -234,23 +236,23 @@ export function* passOn(
   for (const operator of behind) yield* operator.process(passed, run)
 }
 
-/** Does any of some steps take the event's features? */
+/** Whether any of some steps takes the event's features. */
 export function areWanted(steps: readonly Operator[], events: Events, index: number): boolean {
   for (const step of steps) if (step.wants?.(events, index) ?? true) return true
   return false
 }
 
-export type ReportFieldFault = (what: string, o?: Parameters<ReportFault>[2]) => void
+export type ReportFieldFault = (message: string, o?: FaultOptions) => void
 
-/** Reports what is no function. @param argument what it takes: `of the event` */
+/** Reports a value that is not a function. @param argument its argument: `of the event` */
 export function checkFunction(
   name: string,
-  given: unknown,
+  value: unknown,
   argument: string,
   tell: ReportFieldFault,
 ): void {
-  if (typeof given === 'function') return
-  tell(`${name} must be a function ${argument}, got ${typeof given}`)
+  if (typeof value === 'function') return
+  tell(`${name} must be a function ${argument}, got ${typeof value}`)
 }
 
 /** Reports a length that is not a whole number of ms above 0. */
@@ -261,18 +263,19 @@ export function checkLength(lengthMs: number, tell: ReportFieldFault): void {
 
 /** Windows over scores, or features, are refused rather than kept over something else. */
 export function checkPlace({ name }: Step, { behind }: StepPlace, report: ReportFault): void {
-  if (behind !== null) notSupported(name, `windows over ${behind}`, { of: `the ${behind}`, report })
+  if (behind === null) return
+  notSupported(name, `windows over ${behind}`, { data: `the ${behind}`, report })
 }
 
 /** Reports `NOT_SUPPORTED`, with the hint to use a second topology. */
 export function notSupported(
   step: string,
-  what: string,
-  { of, report }: { readonly of: string; readonly report: ReportFault },
+  message: string,
+  { data, report }: { readonly data: string; readonly report: ReportFault },
 ): void {
-  report(step, what, {
+  report(step, message, {
     code: 'NOT_SUPPORTED',
-    hint: `write ${of} to a topic with the same key and as many partitions, and read that in a second topology: otherwise many events of a backlog are late there (docs/topologies.md, A topic between two topologies)`,
+    hint: `write ${data} to a topic with the same key and as many partitions, and read that in a second topology: otherwise many events of a backlog are late there (docs/topologies.md, A topic between two topologies)`,
   })
 }
 
@@ -280,7 +283,7 @@ export function* functionsOf(
   name: string,
   columns: TumblingStep['columns'],
 ): Generator<FunctionPlace> {
-  for (const [column, of] of Object.entries(columns)) {
-    yield { where: `${name}.${column}`, argument: 'event', of }
+  for (const [column, code] of Object.entries(columns)) {
+    yield { where: `${name}.${column}`, argument: 'event', of: code }
   }
 }

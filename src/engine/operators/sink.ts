@@ -39,7 +39,7 @@ export const sink: OperatorRule<SinkStep> = {
 
   check({ name, headers, compression = 'none' }, _, report) {
     if (headers !== undefined) {
-      checkFunction('headers', headers, 'of the event', (what) => report(name, what))
+      checkFunction('headers', headers, 'of the event', (message) => report(name, message))
     }
     if (!COMPRESSIONS.includes(compression)) {
       report(name, `compression "${compression}" must be one of ${COMPRESSIONS.join(', ')}`)
@@ -75,8 +75,8 @@ function columnsOf(source: Events, indices: readonly number[]): ScoredRows | nul
 function encodersOf(step: SinkStep, shape: EventShape | null): OpenSink['encoderOf'] {
   if (step.key !== null || step.headers !== undefined || step.format !== undefined) return null
   if (shape === null || shape.expression === null) return null
-  const { known, expression } = shape
-  const compiled = (decision: number) => compileEncoder(expression, known(decision))
+  const { eventOf, expression } = shape
+  const compiled = (decision: number) => compileEncoder(expression, eventOf(decision))
   // The name of a decision makes no difference to whether a value can be written.
   const first = compiled(0)
   if (first === null) return null

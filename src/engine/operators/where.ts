@@ -18,20 +18,20 @@ export const where: OperatorRule<WhereStep> = {
   },
 
   check({ name, keep }, { features }, report) {
-    checkFeaturesRead(keep, features, (what, o) => report(name, what, o))
+    checkFeaturesRead(keep, features, (message, o) => report(name, message, o))
   },
 
   open(step, open, { input }) {
-    const holds = conditionOf(step, input)
+    const keep = conditionOf(step, input)
     const behind = open(step.then, input)
     return {
       *process(batch, run) {
         const { features } = batch
-        const indices = run.each(step.name, batch, (events, i) => holds.of(events, i, features))
+        const indices = run.each(step.name, batch, (events, i) => keep.holds(events, i, features))
         yield* passOn(behind, { ...batch, indices }, run)
       },
       wants: (events, i) =>
-        (holds.readsFeatures || holds.of(events, i, null)) && areWanted(behind, events, i),
+        (keep.readsFeatures || keep.holds(events, i, null)) && areWanted(behind, events, i),
     }
   },
 }
@@ -39,12 +39,12 @@ export const where: OperatorRule<WhereStep> = {
 function conditionOf({ keep, noneOf = [] }: WhereStep, input: StepInput): Condition {
   // The conditions of a branch are evaluated one by one: combined they would be a function that the
   // author has not written.
-  const none = noneOf.map((of) => openCondition(of, input))
-  const own = keep === null ? null : openCondition(keep, input)
+  const none = noneOf.map((other) => openCondition(other, input))
+  const condition = keep === null ? null : openCondition(keep, input)
   return {
-    readsFeatures: [...none, own].some((part) => part?.readsFeatures === true),
-    of: (events, index, columns) =>
-      !none.some((part) => part.of(events, index, columns)) &&
-      (own === null || own.of(events, index, columns)),
+    readsFeatures: [...none, condition].some((part) => part?.readsFeatures === true),
+    holds: (events, index, columns) =>
+      !none.some((part) => part.holds(events, index, columns)) &&
+      (condition === null || condition.holds(events, index, columns)),
   }
 }

@@ -209,7 +209,7 @@ export const chunk: fc.Arbitrary<Chunk> = fc
     const reader = new ScoreReader(step, [by])
     const indices = tokens.map((_, i) => i)
     const answered = {
-      ...{ indices, events: events.events, model: { rows, carried }, found: null },
+      ...{ indices, events: events.events, model: { rows, carried }, foundRows: null },
       scores: stepAnswer(columns),
     }
     return {

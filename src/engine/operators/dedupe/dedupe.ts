@@ -2,7 +2,7 @@ import { formatDuration, startOfWindow } from '../../../kernel/time.ts'
 import type { DedupeStep, TumblingStep } from '../../../topology/definition.ts'
 import { stepsOf } from '../../../topology/graph.ts'
 import type { OnLate } from '../../../topology/source.ts'
-import type { Batch } from '../../events.ts'
+import type { FlowBatch } from '../../events.ts'
 import { lateError } from '../../faults.ts'
 import { type ChunkRun, subjectOf } from '../../run.ts'
 import type { StateUse } from '../../store/state-limits.ts'
@@ -48,7 +48,7 @@ export const dedupe: OperatorRule<DedupeStep> = {
   check(step, place, report) {
     const { name, by, withinMs } = step
     checkIsEarly(name, place, report)
-    checkFunction('by', by, 'of the event', (what) => report(name, what))
+    checkFunction('by', by, 'of the event', (message) => report(name, message))
     if (!(Number.isInteger(withinMs) && withinMs > 0)) {
       report(name, `within ${withinMs} ms must be a whole number above 0`)
     }
@@ -59,9 +59,9 @@ export const dedupe: OperatorRule<DedupeStep> = {
 
 function checkIsEarly(name: string, { behind, results }: StepPlace, report: ReportFault): void {
   if (behind === null && results === null) return
-  const of = behind ?? 'the results of windows'
+  const stream = behind ?? 'the results of windows'
   const hint = 'call .dedupe on the stream of the source, before windows and models'
-  report(name, `duplicates among ${of}`, { code: 'NOT_SUPPORTED', hint })
+  report(name, `duplicates among ${stream}`, { code: 'NOT_SUPPORTED', hint })
 }
 
 class Dedupe implements Operator {
@@ -92,7 +92,7 @@ class Dedupe implements Operator {
     this.#ids = new EventIds(input.reader(by), this.#seen.numbers)
   }
 
-  *process(batch: Batch, run: ChunkRun): ReadyBatches {
+  *process(batch: FlowBatch, run: ChunkRun): ReadyBatches {
     this.#watermarkMs = run.watermarkAfter(batch, this.#watermarkMs)
     const late: number[] = []
     const indices = batch.indices.filter((index) => {
@@ -108,8 +108,8 @@ class Dedupe implements Operator {
     this.#seen.expire(this.#watermarkMs, most)
   }
 
-  /** Is the event behind the watermark, and too late for every window after this step? */
-  #isLate({ timesMs, watermarksMs }: Batch, index: number): boolean {
+  /** Whether the event is behind the watermark, and too late for every window after this step. */
+  #isLate({ timesMs, watermarksMs }: FlowBatch, index: number): boolean {
     const timeMs = timesMs[index] as number
     const watermarkMs = watermarksMs[index] as number
     if (!isLate(timeMs, watermarkMs)) return false
@@ -118,7 +118,7 @@ class Dedupe implements Operator {
     })
   }
 
-  #passesLate(batch: Batch, index: number, run: ChunkRun): boolean {
+  #passesLate(batch: FlowBatch, index: number, run: ChunkRun): boolean {
     if (this.#onLate === 'dead-letter') {
       const { timesMs, watermarksMs } = batch
       const error = lateError(timesMs[index] as number, watermarksMs[index] as number)
@@ -127,7 +127,7 @@ class Dedupe implements Operator {
     return this.#onLate === 'score'
   }
 
-  #isFirst(batch: Batch, index: number, run: ChunkRun): boolean {
+  #isFirst(batch: FlowBatch, index: number, run: ChunkRun): boolean {
     const key = batch.keys[index] as number
     const timeMs = batch.timesMs[index] as number
     const unfit = this.#ids.read(batch, index)

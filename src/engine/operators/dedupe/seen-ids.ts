@@ -2,7 +2,7 @@ import type { Read } from '../../../columns/events.ts'
 import { FieldRead, NO_CELL, ScannedEvents } from '../../../columns/scanned-events.ts'
 import { Memory } from '../../../kernel/bytes.ts'
 import type { TidemarkError } from '../../../kernel/errors.ts'
-import type { Batch } from '../../events.ts'
+import type { FlowBatch } from '../../events.ts'
 import { badId, threw } from '../../faults.ts'
 import { Dictionary } from '../../store/dictionary.ts'
 import { Expiry } from '../../store/expiry.ts'
@@ -27,7 +27,7 @@ const ENTRY_BYTES = 12 + 12
 const KEY_BYTES = 16
 
 interface IdTimes {
-  /** ms; events of one id that are at least this far apart are no duplicates. */
+  /** ms; events of one id that are at least this far apart are not duplicates. */
   readonly withinMs: number
   /** ms; how far behind the watermark an evicted id's last event is. */
   readonly retentionMs: number
@@ -73,7 +73,7 @@ export class SeenIds implements HeldState {
   }
 
   /**
-   * Does an event of the id lie less than `within` from a time?
+   * Whether an event of the id lies less than `within` from a time.
    * @param joins the time then joins its span
    */
   knows(id: number, timeMs: number, joins: boolean): boolean {
@@ -188,7 +188,7 @@ export class EventIds {
   /** The id read last; nobody holds it. */
   number = 0
   readonly #read: Read<unknown>
-  /** `null`: the id is no text in a column. */
+  /** `null`: the id is not a text in a column. */
   readonly #field: FieldRead<unknown> | null
   readonly #numbers: Dictionary
   #scratch = new Memory(new ArrayBuffer(FIRST_BYTES))
@@ -200,7 +200,7 @@ export class EventIds {
   }
 
   /** Reads an event's id. @returns why it has none */
-  read({ events, keys }: Pick<Batch, 'events' | 'keys'>, index: number): TidemarkError | null {
+  read({ events, keys }: Pick<FlowBatch, 'events' | 'keys'>, index: number): TidemarkError | null {
     const key = keys[index] as number
     if (events instanceof ScannedEvents && this.#readScanned(key, events, index)) return null
     try {

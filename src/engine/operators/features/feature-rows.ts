@@ -4,7 +4,7 @@ import { TidemarkError } from '../../../kernel/errors.ts'
 import { dayOfWeek, hourOfDay, millis } from '../../../kernel/time.ts'
 import type { FeaturesStep, ValueForm } from '../../../topology/definition.ts'
 import type { OnLate } from '../../../topology/source.ts'
-import type { Batch } from '../../events.ts'
+import type { FlowBatch } from '../../events.ts'
 import { badColumn, lateError, threw, typeNameOf } from '../../faults.ts'
 import { type ChunkRun, subjectOf } from '../../run.ts'
 import { isMissing } from '../../store/event-columns.ts'
@@ -29,7 +29,7 @@ interface OpenRows {
   readonly indices: number[]
   readonly rows: Float32Array
   readonly exact: Float64Array
-  readonly found: unknown[]
+  readonly foundRows: unknown[]
   readonly degraded: Map<number, string>
 }
 
@@ -39,7 +39,7 @@ interface Into {
   readonly late: number[]
   /** `null`: the events only enter the windows. */
   readonly open: OpenRows | null
-  /** Does nothing enter? */
+  /** Whether nothing enters. */
   readonly isPreview: boolean
 }
 
@@ -48,12 +48,12 @@ interface OwnFeature {
   readonly name: string
   readonly at: number
   readonly kind: number
-  /** Is it the value of a declared column? */
+  /** Whether it is the value of a declared column. */
   readonly isOfColumn: boolean
   readonly read: Read<unknown>
   /** The field that it reads, if that is a number in a column. */
   readonly field: FieldRead<unknown> | null
-  /** Is it NaN without a value? */
+  /** Whether it is NaN without a value. */
   readonly mayLack: boolean
   /** `null`: it is the number itself. */
   readonly form: Form | null
@@ -77,7 +77,7 @@ export class FeatureRows implements Operator {
   readonly #onLate: OnLate
   /** Features that are a column's value: without one, an event enters no window. */
   readonly #ofColumns: readonly OwnFeature[]
-  readonly #own: readonly OwnFeature[]
+  readonly #ownFeatures: readonly OwnFeature[]
   readonly #tables: TableRows
   /** Places in the author's order of the features that are also given without rounding. */
   readonly #exact: readonly number[]
@@ -104,7 +104,7 @@ export class FeatureRows implements Operator {
     this.#use = use
     this.states = step.kinds.map((_, kind) => new KeyedWindows(step, kind, { reader, keys, use }))
     this.#tables = new TableRows(step, { lookup, reader })
-    const own = step.features.flatMap((f, at): OwnFeature[] => {
+    const ownFeatures = step.features.flatMap((f, at): OwnFeature[] => {
       if (f.from !== 'value' && f.from !== 'lookup') return []
       const plain = { name: f.name, at, kind: f.kind, field: null, mayLack: false, form: null }
       if (f.from === 'lookup') {
@@ -117,8 +117,8 @@ export class FeatureRows implements Operator {
       const isOfColumn = form !== null || mayLack || columns.includes(f.of)
       return [{ ...plain, read, field: isField ? read : null, mayLack, form, isOfColumn }]
     })
-    this.#ofColumns = own.filter(({ isOfColumn }) => isOfColumn)
-    this.#own = own.filter(({ isOfColumn }) => !isOfColumn)
+    this.#ofColumns = ownFeatures.filter(({ isOfColumn }) => isOfColumn)
+    this.#ownFeatures = ownFeatures.filter(({ isOfColumn }) => !isOfColumn)
     this.#names = step.features.map((f) => f.name)
     this.#exact = exact.map((name) => this.#names.indexOf(name))
     this.#row = new Float64Array(step.features.length)
@@ -129,7 +129,7 @@ export class FeatureRows implements Operator {
     for (const kind of this.states) kind.expire(this.#watermarkMs, most)
   }
 
-  *process(batch: Batch, run: ChunkRun): ReadyBatches {
+  *process(batch: FlowBatch, run: ChunkRun): ReadyBatches {
     this.#watermarkMs = run.watermarkAfter(batch, this.#watermarkMs)
     const late: number[] = []
     const open = run.mode === 'replay' ? null : this.#open(batch.count)
@@ -142,11 +142,12 @@ export class FeatureRows implements Operator {
     this.#processAll(batch, run, into)
     run.late(this.#step.name, late)
     if (open === null) return
-    const { indices, found: rows, degraded, ...columns } = open
+    const { indices, foundRows: rows, degraded, ...columns } = open
     const { names, areStored } = this.#tables
-    const found = names.length === 0 ? null : { names, rows, degraded: areStored ? degraded : null }
-    const own = { step: this.#step.name, names: this.#names }
-    const features = { ...own, ...columns, areFinite: this.#doubt === 0, found }
+    const foundRows =
+      names.length === 0 ? null : { names, rows, degraded: areStored ? degraded : null }
+    const labels = { step: this.#step.name, names: this.#names }
+    const features = { ...labels, ...columns, areFinite: this.#doubt === 0, foundRows }
     yield* passOn(this.#behind, { ...batch, indices, features, degraded }, run, late)
   }
 
@@ -160,7 +161,7 @@ export class FeatureRows implements Operator {
   }
 
   /** Fetches the rows that events will look up in stores. */
-  #fetch(batch: Batch, { previewed }: ChunkRun): Promise<unknown> | null {
+  #fetch(batch: FlowBatch, { previewed }: ChunkRun): Promise<unknown> | null {
     const { events, timesMs, watermarksMs } = batch
     const isKind = (kind: number, index: number) => {
       if (!(this.states[kind] as KeyedWindows).isOf(events, index)) return false
@@ -172,7 +173,7 @@ export class FeatureRows implements Operator {
   }
 
   /** Not in {@link process}, because V8 compiles a loop in a generator late. */
-  #processAll(batch: Batch, run: ChunkRun, into: Into): void {
+  #processAll(batch: FlowBatch, run: ChunkRun, into: Into): void {
     const { indices } = batch
     for (const kind of this.states) kind.readAhead(batch)
     for (let at = 0; at < indices.length; at++) {
@@ -188,12 +189,12 @@ export class FeatureRows implements Operator {
       indices: [],
       rows: new Float32Array(count * this.#row.length),
       exact: new Float64Array(count * this.#exact.length),
-      found: new Array<unknown>(count * this.#tables.names.length),
+      foundRows: new Array<unknown>(count * this.#tables.names.length),
       degraded: new Map(),
     }
   }
 
-  #processOne(batch: Batch, index: number, into: Into): TidemarkError | null {
+  #processOne(batch: FlowBatch, index: number, into: Into): TidemarkError | null {
     const { late, open, isPreview } = into
     const moment = this.#moment
     moment.key = batch.keys[index] as number
@@ -212,16 +213,16 @@ export class FeatureRows implements Operator {
     if (full !== null) return full
     // Windows depend on the columns that features take, never on a table, a model or a condition
     // before one: an event enters even if the rest of its own row cannot be made.
-    const own = open === null ? null : this.#readOwnRow(events, index)
-    const row = own === this.#row ? this.#row : null
+    const ownRow = open === null ? null : this.#readOwnRow(events, index)
+    const row = ownRow === this.#row ? this.#row : null
     for (let k = 0; k < this.states.length; k++) {
       const enters = (this.#isKind[k] as boolean) && !isBehind
       if (isPreview) {
         if (row !== null) this.states[k]?.preview(moment, enters, row)
       } else if (enters || row !== null) this.states[k]?.process(moment, enters, row)
     }
-    if (open === null || own === null) return null
-    if (row === null) return own as TidemarkError
+    if (open === null || ownRow === null) return null
+    if (row === null) return ownRow as TidemarkError
     this.#writeRow(open, index)
     return null
   }
@@ -260,7 +261,7 @@ export class FeatureRows implements Operator {
     } catch (cause) {
       return threw(cause)
     }
-    return this.#readEach(this.#own, events, index) ?? this.#row
+    return this.#readEach(this.#ownFeatures, events, index) ?? this.#row
   }
 
   #readEach(features: readonly OwnFeature[], events: Events, index: number): TidemarkError | null {
@@ -277,7 +278,7 @@ export class FeatureRows implements Operator {
     }
   }
 
-  /** Writes a feature into the row. @returns why it is no number */
+  /** Writes a feature into the row. @returns why it is not a number */
   #readOwn(feature: OwnFeature, events: Events, index: number): TidemarkError | null {
     const { name, at, kind, read, mayLack, form } = feature
     this.#row[at] = Number.NaN
@@ -291,8 +292,8 @@ export class FeatureRows implements Operator {
       return null
     }
     if (form !== null) return badColumn({ column: form.column, wanted, got: value })
-    const what = `feature "${name}" must be a number, got ${typeNameOf(value)}`
-    return new TidemarkError('COLUMN_INVALID', what)
+    const message = `feature "${name}" must be a number, got ${typeNameOf(value)}`
+    return new TidemarkError('COLUMN_INVALID', message)
   }
 
   /** Copies a number from its column. @returns false: only the function can tell */
@@ -304,7 +305,7 @@ export class FeatureRows implements Operator {
     return true
   }
 
-  #writeRow({ indices, rows, exact, found, degraded }: OpenRows, index: number): void {
+  #writeRow({ indices, rows, exact, foundRows, degraded }: OpenRows, index: number): void {
     const row = this.#row
     const { length: width } = row
     const base = index * width
@@ -317,7 +318,7 @@ export class FeatureRows implements Operator {
     const places = this.#exact
     let to = index * places.length
     for (let e = 0; e < places.length; e++) exact[to++] = row[places[e] as number] as number
-    this.#tables.writeTo(found, index)
+    this.#tables.writeTo(foundRows, index)
     if (this.#tables.degraded !== null) degraded.set(index, this.#tables.degraded)
     indices.push(index)
   }

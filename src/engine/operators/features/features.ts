@@ -61,7 +61,9 @@ export const features: OperatorRule<FeaturesStep> = {
       is: is === null ? 'every event' : print(is),
       ...(has === undefined ? {} : { has }),
       ...(where && { where: print(where.of) }),
-      columns: Object.fromEntries(Object.entries(columns).map(([name, of]) => [name, print(of)])),
+      columns: Object.fromEntries(
+        Object.entries(columns).map(([name, code]) => [name, print(code)]),
+      ),
     })),
     features: Object.fromEntries(step.features.map((f) => [f.name, explain(f, step, print)])),
   }),
@@ -91,12 +93,13 @@ export const features: OperatorRule<FeaturesStep> = {
   check(step, place, report) {
     checkPlace(step, place, report)
     if (step.features.some(isOverWindow) && place.results?.emit === 'early') {
-      const what = 'windows over early results, which repeat with every event'
-      notSupported(step.name, what, { of: 'the final results', report })
+      const message = 'windows over early results, which repeat with every event'
+      notSupported(step.name, message, { data: 'the final results', report })
     }
     const uses = step.kinds.map(({ columns }): ColumnUses => ({ columns, types: new Map() }))
     for (const feature of step.features) {
-      const tell: ReportFieldFault = (what, o) => report(`${step.name}.${feature.name}`, what, o)
+      const tell: ReportFieldFault = (message, o) =>
+        report(`${step.name}.${feature.name}`, message, o)
       checkCondition(step.kinds[feature.kind]?.where, tell)
       checkFeature(feature, { step, definition: place.definition, uses, tell })
     }
@@ -215,7 +218,7 @@ function checkFeature(
 }
 
 function checkLookup(
-  { table, of }: Extract<FeatureDefinition, { from: 'lookup' }>,
+  { table, of: read }: Extract<FeatureDefinition, { from: 'lookup' }>,
   { step, definition, tell }: Omit<Checking, 'uses'>,
 ): void {
   const { tables, stores } = definition
@@ -231,20 +234,20 @@ function checkLookup(
     if (!takeNaN) tell(`store "${table}" has no fallback, and the model takes no NaN`, { hint })
     return
   }
-  const value = valueOf(of, store.fallback)
+  const value = valueOf(read, store.fallback)
   const isEnough = typeof value === 'number' && (takeNaN || Number.isFinite(value))
   if (!isEnough) tell(`the fallback of store "${table}" gives no number for it`, { hint })
 }
 
-function valueOf(of: (row: unknown) => unknown, row: unknown): unknown {
+function valueOf(read: (row: unknown) => unknown, row: unknown): unknown {
   try {
-    return of(row)
+    return read(row)
   } catch {
     return undefined
   }
 }
 
-/** Is a feature only derived from, which takes it unrounded? */
+/** Whether a feature is only derived from, which takes it unrounded. */
 function isDropped({ name }: FeatureDefinition, { then }: FeaturesStep): boolean {
   return then.every((next) => next.op === 'derive' && next.drop.includes(name))
 }
@@ -255,22 +258,22 @@ function isDropped({ name }: FeatureDefinition, { then }: FeaturesStep): boolean
  */
 function checkValue(
   { source }: StepPlace['definition'],
-  { of }: Extract<FeatureDefinition, { from: 'value' }>,
+  { of: code }: Extract<FeatureDefinition, { from: 'value' }>,
   tell: ReportFieldFault,
 ): void {
-  if (typeof of !== 'function') {
+  if (typeof code !== 'function') {
     tell('value() of a column that does not exist')
     return
   }
-  const field = pickedField(of)
+  const field = pickedField(code)
   if (field === null || field !== pickedField(source.eventTimeMs)) return
   tell(`"${field}" is the event time: a float32 holds it only to the nearest 131 s`, {
     hint: 'give the model a difference or a part of it: hour of day, seconds since the last event',
   })
 }
 
-function checkForm(of: unknown, form: ValueForm, tell: ReportFieldFault): void {
-  if (typeof of !== 'function') tell(`${form.is}() of "${form.column}", which is no column`)
+function checkForm(code: unknown, form: ValueForm, tell: ReportFieldFault): void {
+  if (typeof code !== 'function') tell(`${form.is}() of "${form.column}", which is no column`)
   if (form.is !== 'code') return checkOffset(form.offsetMs, tell)
   const { words, unknown } = form
   const areTexts = Array.isArray(words) && words.every((word) => typeof word === 'string')
@@ -292,9 +295,11 @@ function checkOffset(offsetMs: unknown, tell: ReportFieldFault): void {
  * The field that a function merely picks, or reads as a time, `amount` of `(p) => p.amount`; `null`:
  * it does more.
  */
-function pickedField(of: EventFunction<unknown> | SourceDefinition['eventTimeMs']): string | null {
-  if (typeof of !== 'function') return null
-  const reading = readFunction(of)
+function pickedField(
+  code: EventFunction<unknown> | SourceDefinition['eventTimeMs'],
+): string | null {
+  if (typeof code !== 'function') return null
+  const reading = readFunction(code)
   if ('why' in reading) return null
   const { expression } = reading
   if (expression.is !== 'pick' && expression.is !== 'time') return null

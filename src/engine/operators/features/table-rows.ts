@@ -1,7 +1,7 @@
 import type { Events, Read, Reader } from '../../../columns/events.ts'
 import type { FeatureDefinition, FeaturesStep } from '../../../topology/definition.ts'
 import type { Lookup, Rows, StoreRows } from '../../../topology/lookup.ts'
-import type { Batch } from '../../events.ts'
+import type { FlowBatch } from '../../events.ts'
 import type { RunMode } from '../../run.ts'
 
 type LookupFeature = Extract<FeatureDefinition, { from: 'lookup' }>
@@ -13,7 +13,7 @@ type TableLookup = Pick<LookupFeature, 'name' | 'kind' | 'table' | 'key'>
 export function lookupsOf({ features }: Pick<FeaturesStep, 'features'>): readonly TableLookup[] {
   const lookups: TableLookup[] = []
   for (const feature of features) {
-    if (feature.from !== 'lookup' || lookups.some((known) => isOf(feature, known))) continue
+    if (feature.from !== 'lookup' || lookups.some((lookup) => isOf(feature, lookup))) continue
     const { kind, table, key, as: name = table } = feature
     lookups.push({ name, kind, table, key })
   }
@@ -35,7 +35,7 @@ interface Fetched {
 /** The current event's rows of tables and stores. Each is looked up once for all features of it. */
 export class TableRows {
   readonly names: readonly string[]
-  /** Is one of them in a store? */
+  /** Whether one of them is in a store. */
   readonly areStored: boolean
   readonly #lookups: readonly TableLookup[]
   readonly #keys: readonly Read<string | null>[]
@@ -69,11 +69,11 @@ export class TableRows {
   }
 
   /**
-   * Fetches the rows of stores that events will look up, once for each preview. @param isKind may throw what an author's
-   * function throws @returns `null`: there is nothing to wait for
+   * Fetches the rows of stores that events will look up, once for each preview.
+   * @param isKind may throw an author's error @returns `null`: there is nothing to wait for
    */
   fetch(
-    { events, indices, timesMs }: Batch,
+    { events, indices, timesMs }: FlowBatch,
     isKind: (kind: number, index: number) => boolean,
     previewed: object | null,
   ): Promise<unknown> | null {
@@ -128,18 +128,18 @@ export class TableRows {
   /** Reads a feature of the row that was found; NaN if there is none. */
   reader(feature: LookupFeature): Read<unknown> {
     const at = this.#lookups.findIndex((lookup) => isOf(feature, lookup))
-    const { of } = feature
+    const { of: read } = feature
     return {
       of: () => {
         const row = this.#rows[at]
-        return row === undefined ? Number.NaN : of(row)
+        return row === undefined ? Number.NaN : read(row)
       },
     }
   }
 
   /** Writes the rows that were found for an event; `undefined` for the others. */
-  writeTo(found: unknown[], index: number): void {
+  writeTo(foundRows: unknown[], index: number): void {
     const { length } = this.#rows
-    for (let i = 0; i < length; i++) found[index * length + i] = this.#rows[i]
+    for (let i = 0; i < length; i++) foundRows[index * length + i] = this.#rows[i]
   }
 }

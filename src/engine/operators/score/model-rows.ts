@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../../kernel/errors.ts'
 import type { ScoreStep } from '../../../topology/definition.ts'
 import { isRule, isTrained } from '../../../topology/models.ts'
-import type { Batch, FeatureMatrix, ModelBatch } from '../../events.ts'
+import type { FeatureMatrix, FlowBatch, ModelBatch } from '../../events.ts'
 import { Routes } from '../routes.ts'
 import type { FeatureNames, OperatorContext, ReportFault, StepPlace } from '../rule.ts'
 
@@ -14,7 +14,7 @@ export class ModelRows {
   readonly #step: ScoreStep
   /** By column of a row: the place of its feature in the author's order. */
   readonly #order: readonly number[]
-  /** Are the author's features the row already? */
+  /** Whether the author's features are the row already. */
   readonly #isSame: boolean
   /** How many features the author has. */
   readonly #width: number
@@ -44,8 +44,8 @@ export class ModelRows {
    * @param fault called for each event that no model can score
    * @returns the other events, in order, with their rows
    */
-  of(
-    batch: Batch,
+  make(
+    batch: FlowBatch,
     fault: (index: number, error: TidemarkError) => void,
   ): { readonly indices: readonly number[]; readonly rows: Rows } {
     const { indices } = batch
@@ -53,13 +53,13 @@ export class ModelRows {
     const isDense = indices.at(-1) === indices.length - 1
     const isAsItIs = this.#isSame && isDense && areFinite && this.#carried.length === 0
     if (!isAsItIs || this.#routes !== null) return this.#copied(batch, fault)
-    // Without a copy, because it is what most batches are.
-    const own = rows.subarray(0, indices.length * this.#width)
-    return { indices, rows: { rows: own, carried: NONE_CARRIED } }
+    // Without a copy, because most batches are like this.
+    const modelRows = rows.subarray(0, indices.length * this.#width)
+    return { indices, rows: { rows: modelRows, carried: NONE_CARRIED } }
   }
 
   /** The rows of events that no model scores. */
-  unscored({ features }: Batch, indices: readonly number[]): Rows {
+  unscored({ features }: FlowBatch, indices: readonly number[]): Rows {
     const rows = new Float32Array(indices.length * this.#order.length)
     const carried = new Float64Array(indices.length * this.#carried.length)
     for (const [row, index] of indices.entries()) {
@@ -68,14 +68,14 @@ export class ModelRows {
     return { rows, carried }
   }
 
-  #copied(batch: Batch, fault: (index: number, error: TidemarkError) => void) {
-    const { indices: given } = batch
+  #copied(batch: FlowBatch, fault: (index: number, error: TidemarkError) => void) {
+    const { indices: candidates } = batch
     const { areFinite } = batch.features as FeatureMatrix
-    const rows = new Float32Array(given.length * this.#order.length)
-    const carried = new Float64Array(given.length * this.#carried.length)
-    const routes = this.#routes && new Uint8Array(given.length)
+    const rows = new Float32Array(candidates.length * this.#order.length)
+    const carried = new Float64Array(candidates.length * this.#carried.length)
+    const routes = this.#routes && new Uint8Array(candidates.length)
     const indices: number[] = []
-    for (const index of given) {
+    for (const index of candidates) {
       const row = indices.length
       this.#copy(batch.features as FeatureMatrix, index, { rows, carried, row })
       let rule = 0
@@ -92,19 +92,19 @@ export class ModelRows {
       else fault(index, lacking)
     }
     const { length } = indices
-    const own = {
+    const modelRows = {
       rows: rows.subarray(0, length * this.#order.length),
       carried: carried.subarray(0, length * this.#carried.length),
       ...(routes && { routes: routes.subarray(0, length) }),
     }
-    return { indices, rows: own }
+    return { indices, rows: modelRows }
   }
 
   #copy(from: FeatureMatrix, index: number, { rows, carried, row }: RowPlace): void {
     const order = this.#order
-    const [base, own] = [index * this.#width, row * order.length]
+    const [base, start] = [index * this.#width, row * order.length]
     for (let c = 0; c < order.length; c++) {
-      rows[own + c] = from.rows[base + (order[c] as number)] as number
+      rows[start + c] = from.rows[base + (order[c] as number)] as number
     }
     const beside = row * this.#carried.length
     for (let c = 0; c < this.#carried.length; c++) {
@@ -114,13 +114,13 @@ export class ModelRows {
   }
 
   /** The number of the rule that holds. */
-  #decide(batch: Batch, index: number, { rows, carried, row }: RowPlace) {
+  #decide(batch: FlowBatch, index: number, { rows, carried, row }: RowPlace) {
     const routes = this.#routes as Routes
     routes.view.move(rows, carried, row)
     const { features } = routes.view
     const [key, timeMs] = [batch.keys[index] as number, batch.timesMs[index] as number]
-    const { found } = batch.features as FeatureMatrix
-    return routes.decide({ events: batch.events, index, key, timeMs, features, found })
+    const { foundRows } = batch.features as FeatureMatrix
+    return routes.decide({ events: batch.events, index, key, timeMs, features, foundRows })
   }
 
   /** Why the rule's model cannot take a row; `null`: it can. */

@@ -4,7 +4,7 @@ import type { ScoreStep } from '../../../topology/definition.ts'
 import type { Rows } from '../../../topology/lookup.ts'
 import { confidenceOf, isProbability } from '../../../topology/models.ts'
 import { featuresIn, REUSE, type ReuseDefinition, type Reused } from '../../../topology/reuse.ts'
-import type { Batch, FeatureMatrix } from '../../events.ts'
+import type { FeatureMatrix, FlowBatch } from '../../events.ts'
 import { threw } from '../../faults.ts'
 import type { Dictionary } from '../../store/dictionary.ts'
 import { type Condition, openCondition } from '../conditions.ts'
@@ -72,33 +72,33 @@ export class ScoreReuse {
     this.#outputs = Object.entries(outputs).map(([output, { columns = null }]) => {
       return { name: output, columns }
     })
-    this.#order = (reuse.drift?.names ?? []).map((of) => names.indexOf(of))
+    this.#order = (reuse.drift?.names ?? []).map((feature) => names.indexOf(feature))
   }
 
   /** @param fault called for each event on which `unless` fails */
-  of(
-    batch: Batch,
+  split(
+    batch: FlowBatch,
     fault: (index: number, error: TidemarkError) => void,
   ): { readonly live: readonly number[]; readonly reused: readonly ReusedBatch[] } {
     const { drift } = this.#reuse
     const deviations = drift && (this.#rows.deviationsOf?.(drift) as Float32Array)
     const live: number[] = []
-    const found: ReusedScore[] = []
+    const scores: ReusedScore[] = []
     for (const index of batch.indices) {
       const mayReuse = this.#mayReuse(batch, index)
       const score = mayReuse === true ? this.#find(batch, index, deviations) : null
       if (typeof mayReuse !== 'boolean') fault(index, mayReuse)
       else if (score === null) live.push(index)
-      else found.push(score)
+      else scores.push(score)
     }
-    return { live, reused: [...groupedBy(found, ({ model }) => model).values()].map(together) }
+    return { live, reused: [...groupedBy(scores, ({ model }) => model).values()].map(together) }
   }
 
-  #mayReuse({ events, features }: Batch, index: number): boolean | TidemarkError {
+  #mayReuse({ events, features }: FlowBatch, index: number): boolean | TidemarkError {
     if (this.#unless === null) return true
     const where = `${this.#step}.${REUSE}.unless`
     try {
-      const isLive: unknown = this.#unless.of(events, index, features)
+      const isLive: unknown = this.#unless.holds(events, index, features)
       return typeof isLive === 'boolean' ? !isLive : noCondition(where, isLive)
     } catch (cause) {
       return threw(cause, where)
@@ -106,7 +106,7 @@ export class ScoreReuse {
   }
 
   /** `null`: the event has no row, or one that does not do. A bad row costs a run, not an event. */
-  #find(batch: Batch, index: number, deviations: Float32Array | null): ReusedScore | null {
+  #find(batch: FlowBatch, index: number, deviations: Float32Array | null): ReusedScore | null {
     const timeMs = batch.timesMs[index] as number
     const row = this.#rows.get(String(this.#keys.cellOf(batch.keys[index] as number)), timeMs)
     if (row === undefined) return null
@@ -144,30 +144,30 @@ export class ScoreReuse {
   }
 
   #columnsOf(score: unknown): readonly number[] {
-    const given = score as Readonly<Record<string, unknown>>
+    const fields = score as Readonly<Record<string, unknown>>
     const values = this.#outputs.flatMap(({ name, columns }): unknown[] => {
-      if (columns === null) return [given[name]]
-      return columns.map((column) => (given[name] as typeof given)[column])
+      if (columns === null) return [fields[name]]
+      return columns.map((column) => (fields[name] as typeof fields)[column])
     })
     return values.map((value) => (typeof value === 'number' ? value : Number.NaN))
   }
 
   /** Brings an adjusted score within 0 and 1, where the row's own is a probability. */
-  #bounded(adjusted: readonly number[], own: readonly number[]): readonly number[] {
+  #bounded(adjusted: readonly number[], columns: readonly number[]): readonly number[] {
     let end = 0
     return this.#outputs.flatMap((output) => {
       const [start, isNamed] = [end, output.columns !== null || isProbability(output.name)]
       end += widthOf(output)
-      const isBounded = isNamed && own.slice(start, end).every((of) => of >= 0 && of <= 1)
+      const isBounded = isNamed && columns.slice(start, end).every((n) => n >= 0 && n <= 1)
       const numbers = adjusted.slice(start, end)
-      return isBounded ? numbers.map((of) => Math.min(1, Math.max(0, of))) : numbers
+      return isBounded ? numbers.map((n) => Math.min(1, Math.max(0, n))) : numbers
     })
   }
 
   /** NaN or infinite: it cannot be told. */
   #driftOf(
     row: Float32Array,
-    { features }: Batch,
+    { features }: FlowBatch,
     { index, deviations }: Pick<ReusingEvent, 'index' | 'deviations'>,
   ): number {
     const { rows, names } = features as FeatureMatrix
@@ -188,7 +188,7 @@ function widthOf({ columns }: StepOutput): number {
 }
 
 interface ReusingEvent {
-  readonly batch: Batch
+  readonly batch: FlowBatch
   readonly index: number
   readonly timeMs: number
   readonly deviations: Float32Array | null
@@ -199,7 +199,7 @@ function together(scores: readonly ReusedScore[]): ReusedBatch {
   return {
     indices: scores.map(({ index }) => index),
     model,
-    columns: columns.map((_, c) => Float64Array.from(scores, (of) => of.columns[c] as number)),
+    columns: columns.map((_, c) => Float64Array.from(scores, (row) => row.columns[c] as number)),
     reused: scores.map(({ reuse }) => reuse),
   }
 }
@@ -209,15 +209,15 @@ export function* functionsOfReuse({ name, reuse }: ScoreStep): Generator<Functio
   const { score, at, unless, drift } = reuse
   yield { where: `${name}.${REUSE}.unless`, argument: 'event', of: unless }
   const ofRow = { score, at, features: drift?.features, adjust: drift?.adjust }
-  for (const [field, of] of Object.entries(ofRow)) {
-    yield { where: `${name}.${REUSE}.${field}`, argument: 'row', of }
+  for (const [field, code] of Object.entries(ofRow)) {
+    yield { where: `${name}.${REUSE}.${field}`, argument: 'row', of: code }
   }
 }
 
 /** The author's settings, functions as they are printed. */
-export function reuseDetail(of: object, print: Print): object {
-  const given = Object.entries(of).filter(([name, value]) => value !== null && name !== 'names')
-  const shown = given.map(([name, value]: [string, unknown]) => {
+export function reuseDetail(part: object, print: Print): object {
+  const pairs = Object.entries(part).filter(([name, value]) => value !== null && name !== 'names')
+  const shown = pairs.map(([name, value]: [string, unknown]) => {
     if (typeof value === 'function') return [name, print(value as () => unknown)]
     return [name, typeof value === 'object' ? reuseDetail(value as object, print) : value]
   })
@@ -231,18 +231,19 @@ export function checkReuse(
 ): void {
   if (reuse === null) return
   const { table, maxAgeMs, drift } = reuse
-  const tell = (what: string, o?: Parameters<ReportFault>[2]) => report(`${name}.${REUSE}`, what, o)
-  const own = tables.find((of) => of.name === table)
+  const tell = (message: string, o?: Parameters<ReportFault>[2]) =>
+    report(`${name}.${REUSE}`, message, o)
+  const tableDefinition = tables.find((candidate) => candidate.name === table)
   const code = 'NOT_SUPPORTED' as const
-  if (stores.some((of) => of.name === table)) {
+  if (stores.some((store) => store.name === table)) {
     const o = { code, hint: 'write the rows to a topic, and read that with t.table' }
     tell(`"${table}" is a store: scores of rows in tables are reused`, o)
-  } else if (own === undefined) {
+  } else if (tableDefinition === undefined) {
     tell(`"${table}" is no table of this topology`, { hint: 'declare it in it, with t.table' })
-  } else if (own.asOf !== null && drift !== null) {
-    const what = `table "${table}" has asOf: its rows have no deviation that holds at each event's time`
+  } else if (tableDefinition.asOf !== null && drift !== null) {
+    const message = `table "${table}" has asOf: its rows have no deviation that holds at each event's time`
     const hint = 'leave out asOf, because `at` says when a row was made; or leave out drift'
-    tell(what, { code, hint })
+    tell(message, { code, hint })
   }
   checkFunction('score', reuse.score, 'of the row', tell)
   checkFunction('at', reuse.at, 'of the row', tell)

@@ -16,8 +16,8 @@ import {
 import { REUSE } from '../../../topology/reuse.ts'
 import { LATENCY_LIMITS } from '../../../topology/score-options.ts'
 import type {
-  Batch,
   FeatureMatrix,
+  FlowBatch,
   ModelBatch,
   Passed,
   ShadowRows,
@@ -74,8 +74,8 @@ export const score: OperatorRule<ScoreStep> = {
   *functions(step) {
     yield* functionsOfReuse(step)
     const { name, models, routes } = step
-    for (const [model, of] of Object.entries(models)) {
-      if (isRule(of)) yield { where: `${name}.${model}`, argument: 'features', of: of.of }
+    for (const [model, scorer] of Object.entries(models)) {
+      if (isRule(scorer)) yield { where: `${name}.${model}`, argument: 'features', of: scorer.of }
     }
     for (const { name: route, when } of routes) {
       const needsEvent = when !== null && fieldsRead(when, 0) === null
@@ -115,13 +115,13 @@ export const score: OperatorRule<ScoreStep> = {
     }
     const models = scoring(step)
     const { shape } = input
-    const known = (decision: number) => {
-      return knownScored(shape?.known(0) ?? NOTHING_KNOWN, step, models.by[decision] as ScoredBy)
+    const eventOf = (decision: number) => {
+      return knownScored(shape?.eventOf(0) ?? NOTHING_KNOWN, step, models.by[decision] as ScoredBy)
     }
     const output = {
       reader: called,
       // Facts about a reused score differ from row to row.
-      shape: shape?.expression !== null || step.reuse !== null ? null : { known, expression: null },
+      shape: step.reuse || shape?.expression !== null ? null : { eventOf, expression: null },
       features: null,
     }
     const behind = open(step.then, output)
@@ -152,17 +152,17 @@ class Score implements Operator {
     this.#parts = parts
   }
 
-  process(given: Batch, run: ChunkRun): ReadyBatches {
+  process(input: FlowBatch, run: ChunkRun): ReadyBatches {
     const { models, rows, shadows, reader, reuse } = this.#parts
-    const { step } = given.features as FeatureMatrix
+    const { step } = input.features as FeatureMatrix
     const fault = (index: number, error: TidemarkError) => {
-      run.fault(subjectOf(given, index), step, error)
+      run.fault(subjectOf(input, index), step, error)
     }
-    const found = reuse?.of(given, fault) ?? null
-    for (const reused of found?.reused ?? []) this.#reuse(given, reused, run)
-    if (found?.live.length === 0) return []
-    const batch = found === null ? given : { ...given, indices: found.live }
-    const taken = rows.of(batch, fault)
+    const split = reuse?.split(input, fault) ?? null
+    for (const reused of split?.reused ?? []) this.#reuse(input, reused, run)
+    if (split?.live.length === 0) return []
+    const batch = split === null ? input : { ...input, indices: split.live }
+    const taken = rows.make(batch, fault)
     const { indices } = taken
     const shadowRows = shadows.choose(indices, batch.keys)
     const ask = () => models.score({ ...taken.rows, count: indices.length })
@@ -171,7 +171,7 @@ class Score implements Operator {
   }
 
   /** Events of one batch that no model scores go on as a batch of their own. */
-  #reuse(batch: Batch, { indices, model: label, columns, reused }: ReusedBatch, run: ChunkRun) {
+  #reuse(batch: FlowBatch, { indices, model: label, columns, reused }: ReusedBatch, run: ChunkRun) {
     const { models, rows } = this.#parts
     const by = { label, route: REUSE }
     const decided = new Uint8Array(indices.length)
@@ -181,29 +181,28 @@ class Score implements Operator {
       models.reused(columns[0] as Float64Array)
       return scores
     }
-    const own = { ask, reader, shadowRows: () => [], reused: { scores, by } }
-    this.#send({ ...batch, indices }, { ...rows.unscored(batch, indices), ...own }, run)
+    const answer = { ask, reader, shadowRows: () => [], reused: { scores, by } }
+    this.#send({ ...batch, indices }, { ...rows.unscored(batch, indices), ...answer }, run)
   }
 
   /** Hands a batch to those who ask for its scores. */
-  #send(batch: Batch, { reader, shadowRows, ...taken }: Sent, run: ChunkRun): void {
+  #send(batch: FlowBatch, { reader, shadowRows, ...taken }: Sent, run: ChunkRun): void {
     const { indices, windows, events, late, degraded, timesMs, features } = batch
     const scored = (scores: StepScores) => {
-      const found = features?.found ?? null
-      return { indices, events, model: taken, found, scores }
+      const foundRows = features?.foundRows ?? null
+      return { indices, events, model: taken, foundRows, scores }
     }
-    const model: ModelBatch = { ...taken, read: (row, of) => reader.read(row, scored(of)) }
+    const model: ModelBatch = { ...taken, read: (row, scores) => reader.read(row, scored(scores)) }
     const pass = (scores: StepScores | null): Passed => {
       if (scores === null) throw new TidemarkError('INVARIANT', 'a batch was not scored')
       const passed = this.#pass(batch, scores, new ScoredEvents(reader, scored(scores)))
       return { ...passed, shadows: shadowRows(model.rows, scores) }
     }
-    const own = { step: this.#step, indices, windows, events }
-    run.ready({ ...own, late, degraded, timesMs, model, pass })
+    run.ready({ step: this.#step, indices, windows, events, late, degraded, timesMs, model, pass })
   }
 
   /** Passes scored events through the steps behind, which keep no state. */
-  #pass(batch: Batch, { faults }: StepScores, events: ScoredEvents): Passed {
+  #pass(batch: FlowBatch, { faults }: StepScores, events: ScoredEvents): Passed {
     const { behind } = this.#parts
     const run = new ChunkRun('live')
     const { indices } = batch
@@ -353,8 +352,8 @@ function checkModels({ name, models, outputs, ...step }: ScoreStep, report: Repo
     report(name, `a model cannot be named ${JSON.stringify(bad)}`, { hint: NAME_HINT })
   }
   const some = names.join(', ')
-  const unknown = (what: string, model: string) =>
-    report(name, `${what} "${model}" is none of the models: ${some}`)
+  const unknown = (role: string, model: string) =>
+    report(name, `${role} "${model}" is none of the models: ${some}`)
   if (!Object.hasOwn(models, step.otherwise)) unknown('otherwise', step.otherwise)
   const to = step.fallback?.to
   if (to !== undefined && !Object.hasOwn(models, to)) unknown('fallback', to)
@@ -367,8 +366,8 @@ function checkModels({ name, models, outputs, ...step }: ScoreStep, report: Repo
   for (const { model } of step.shadows) if (!Object.hasOwn(models, model)) unknown('shadow', model)
   if (Object.keys(outputs).length > 0) return
   const all = names.map((each) => {
-    const own = Object.keys(outputsOf(models[each] as ScoringModel))
-    return `${each} has ${own.join(', ') || 'none'}`
+    const outputNames = Object.keys(outputsOf(models[each] as ScoringModel))
+    return `${each} has ${outputNames.join(', ') || 'none'}`
   })
   report(name, `its models have no output in common: ${all.join('; ')}`)
 }
@@ -383,11 +382,11 @@ function checkAccuracies({ name, models }: ScoreStep, report: ReportFault): void
 
 /** A rule is pure, so that it may be called with a made-up row. */
 function checkRules({ name, models }: ScoreStep, report: ReportFault): void {
-  for (const [model, of] of Object.entries(models)) {
-    if (!isRule(of)) continue
-    const answer = answerOf(of)
+  for (const [model, scorer] of Object.entries(models)) {
+    if (!isRule(scorer)) continue
+    const answer = answerOf(scorer)
     if (answer === null) continue
-    const odd = of.outputs.filter((output) => typeof answer[output] !== 'number')
+    const odd = scorer.outputs.filter((output) => typeof answer[output] !== 'number')
     if (odd.length > 0) {
       report(`${name}.${model}`, `the rule must return numbers: ${odd.join(', ')} is none`)
     }
@@ -395,9 +394,9 @@ function checkRules({ name, models }: ScoreStep, report: ReportFault): void {
 }
 
 /** A rule's answer to a row of ones; `null`: it throws. */
-function answerOf({ of }: RuleDefinition): Readonly<Record<string, unknown>> | null {
+function answerOf({ of: rule }: RuleDefinition): Readonly<Record<string, unknown>> | null {
   try {
-    const answer: unknown = of(new Proxy({}, { get: () => 1 }))
+    const answer: unknown = rule(new Proxy({}, { get: () => 1 }))
     return (answer ?? {}) as Readonly<Record<string, unknown>>
   } catch {
     return null
@@ -437,7 +436,7 @@ function checkVariants(step: ScoreStep, report: ReportFault): void {
   } else if (ranked.length > 0 && !ranked.some((variant) => isEligible(variant, step))) {
     const [best] = ranked as [Variant, ...Variant[]]
     const { measure, value } = measureOf(best.accuracy)
-    const what = `no variant meets minAccuracy ${minAccuracy}: the best, ${best.name}, has ${measure} ${value}`
-    report(name, what)
+    const message = `no variant meets minAccuracy ${minAccuracy}: the best, ${best.name}, has ${measure} ${value}`
+    report(name, message)
   }
 }

@@ -14,38 +14,38 @@ interface Answered {
   readonly events: Events
   readonly model: Pick<ModelBatch, 'rows' | 'carried'>
   /** `null`: the features look nothing up. */
-  readonly found: FoundRows | null
+  readonly foundRows: FoundRows | null
   readonly scores: Pick<StepScores, 'columns' | 'decided'>
 }
 
 /** The events behind a model, by index: `{ event, features, score, … }`. */
 export class ScoredEvents implements Events {
   readonly #reader: ScoreReader
-  readonly #of: Answered
+  readonly #batch: Answered
   /** By index; `null`: the index is the row. */
   readonly #rows: Int32Array | null
 
-  constructor(reader: ScoreReader, of: Answered) {
-    const { indices } = of
+  constructor(reader: ScoreReader, batch: Answered) {
+    const { indices } = batch
     const last = indices.at(-1) ?? -1
     this.#reader = reader
-    this.#of = of
+    this.#batch = batch
     this.#rows = last === indices.length - 1 ? null : new Int32Array(last + 1)
     if (this.#rows !== null) for (const [row, index] of indices.entries()) this.#rows[index] = row
   }
 
   at(index: number): unknown {
     const row = this.#rows === null ? index : (this.#rows[index] as number)
-    return this.#reader.read(row, this.#of)
+    return this.#reader.read(row, this.#batch)
   }
 
   memoryOf(index: number): Memory | null {
-    return this.#of.events.memoryOf?.(index) ?? null
+    return this.#batch.events.memoryOf?.(index) ?? null
   }
 
   /** Columns for encoders; `null`: the events are objects only. */
   get columns(): ScoredRows | null {
-    const { indices, events, model, scores } = this.#of
+    const { indices, events, model, scores } = this.#batch
     if (!(events instanceof ScannedEvents)) return null
     const { rows: features, carried } = model
     return { events, indices, scores: scores.columns, features, carried }
@@ -71,7 +71,7 @@ export class ScoreReader {
   readonly #noScore: Readonly<Score>
 
   /**
-   * @param by what outputs name, by number of the decision
+   * @param by names for outputs, by number of the decision
    * @param reused by row; empty: models have scored all
    */
   constructor(
@@ -90,18 +90,18 @@ export class ScoreReader {
     this.#noScore = template(Object.keys(outputs))
   }
 
-  /** Reads the event of a row that has a score: what the function after the model gets. */
-  read(i: number, of: Answered) {
-    const { indices, events, scores, found } = of
+  /** Reads the event of a row that has a score: the argument of the function after the model. */
+  read(i: number, batch: Answered) {
+    const { indices, events, scores, foundRows } = batch
     const index = indices[i] as number
     const score = this.#score(i, scores)
     const event = events.at(index)
-    const features = this.#featuresOf(i, of.model)
+    const features = this.#featuresOf(i, batch.model)
     const { label: model, route } = this.#by[scores.decided[i] as number] as ScoredBy
     const scored = { event, features, score, model, route }
-    if (found === null && this.#reused === null) return scored
+    if (foundRows === null && this.#reused === null) return scored
     const reuse = this.#reused && { reuse: this.#reused[i] ?? null }
-    return { ...scored, ...(found && foundBy(index, found)), ...reuse }
+    return { ...scored, ...(foundRows && foundBy(index, foundRows)), ...reuse }
   }
 
   #score(i: number, { columns: values }: Answered['scores']): Score {

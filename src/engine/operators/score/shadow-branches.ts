@@ -31,7 +31,7 @@ export class ShadowBranches {
       share: new Share(`shadow.${model}`, share),
       model,
       columns: columnsTaken(step, model).filter((column) =>
-        taken.some((of) => !of.includes(column)),
+        taken.some((columns) => !columns.includes(column)),
       ),
     }))
   }
@@ -69,8 +69,8 @@ export class ShadowBranches {
 export function checkShadows(step: ScoreStep, report: ReportFault): void {
   const { name, shadows, routes, otherwise, models, outputs } = step
   for (const { model, share } of shadows) {
-    const own = models[model] === undefined ? outputs : outputsOf(models[model])
-    const lacking = Object.keys(outputs).filter((output) => !Object.hasOwn(own, output))
+    const shadowOutputs = models[model] === undefined ? outputs : outputsOf(models[model])
+    const lacking = Object.keys(outputs).filter((output) => !Object.hasOwn(shadowOutputs, output))
     if (lacking.length > 0) report(name, `shadow "${model}" has no output ${lacking.join(', ')}`)
     if (!isShare(share)) badShare(`${name}.shadow.${model}`, share, report)
     if (model === otherwise && routes.length === 0) {

@@ -3,7 +3,7 @@ import { sortInTurns } from '../../../kernel/slices.ts'
 import { startOfWindow } from '../../../kernel/time.ts'
 import type { Aggregate } from '../../../topology/aggregates.ts'
 import type { TumblingStep } from '../../../topology/definition.ts'
-import { type Batch, NO_EVENTS, NONE_DEGRADED, type WindowResult } from '../../events.ts'
+import { type FlowBatch, NO_EVENTS, NONE_DEGRADED, type WindowResult } from '../../events.ts'
 import { badColumn, lateError, threw } from '../../faults.ts'
 import type { ChunkRun } from '../../run.ts'
 import { EventColumns } from '../../store/event-columns.ts'
@@ -27,11 +27,11 @@ const MOST_CLOSED = 1_000
 
 interface StepsBehind {
   readonly behind: readonly Operator[]
-  /** Do some of them have windows? Replays then make results too. */
+  /** Whether some of them have windows: replays then make results too. */
   readonly areWindows: boolean
 }
 
-/** A chunk, or time that passes without one, and what has come of it so far. */
+/** A chunk, or time that passes without one, and its results so far. */
 interface Turn {
   readonly run: ChunkRun
   /** Otherwise windows only open and close. */
@@ -93,7 +93,7 @@ export class TumblingWindows implements Operator, HeldState {
     return (this.#open.first ?? Number.POSITIVE_INFINITY) + this.#step.graceMs
   }
 
-  process(batch: Batch, run: ChunkRun): ReadyBatches {
+  process(batch: FlowBatch, run: ChunkRun): ReadyBatches {
     if (run.mode === 'preview') return this.#previewAll(batch, run)
     return this.#follow(run, (turn) => this.#enterAll(batch, turn))
   }
@@ -122,8 +122,8 @@ export class TumblingWindows implements Operator, HeldState {
       .map((endMs) => this.#result(history, { endMs, ...open }).event)
   }
 
-  /** Finds what may not enter; results are not previewed. */
-  #previewAll(batch: Batch, run: ChunkRun): ReadyBatches {
+  /** Finds events that may not enter; results are not previewed. */
+  #previewAll(batch: FlowBatch, run: ChunkRun): ReadyBatches {
     const late: number[] = []
     for (const index of batch.indices) this.#accepts(batch, index, { run, late })
     run.late(this.#step.name, late)
@@ -150,7 +150,7 @@ export class TumblingWindows implements Operator, HeldState {
    * Yields results in log order, some at a time: before an event enters, the windows that its
    * watermark has passed close in the order (end, key). An empty list gives others their turn.
    */
-  *#enterAll(batch: Batch, turn: Turn): Results {
+  *#enterAll(batch: FlowBatch, turn: Turn): Results {
     const { indices, watermarksMs } = batch
     let next = 0
     this.#columns.readAhead(batch)
@@ -199,7 +199,7 @@ export class TumblingWindows implements Operator, HeldState {
   }
 
   /** Reads an event that its window, and the limits, still accept. */
-  #accepts(batch: Batch, index: number, { run, late }: Pick<Turn, 'run' | 'late'>): boolean {
+  #accepts(batch: FlowBatch, index: number, { run, late }: Pick<Turn, 'run' | 'late'>): boolean {
     const { name, graceMs } = this.#step
     const { onLate, use } = this.#context
     const key = batch.keys[index] as number
@@ -215,7 +215,7 @@ export class TumblingWindows implements Operator, HeldState {
     return error === null
   }
 
-  #enter(batch: Batch, index: number, turn: Turn): WindowResult | null {
+  #enter(batch: FlowBatch, index: number, turn: Turn): WindowResult | null {
     if (!this.#accepts(batch, index, turn)) return null
     const { run, isWanted } = turn
     const { lengthMs, emit } = this.#step
@@ -231,7 +231,7 @@ export class TumblingWindows implements Operator, HeldState {
     return this.#result(history, { endMs, isFinal: false, cause: index })
   }
 
-  #read({ events }: Batch, index: number): TidemarkError | null {
+  #read({ events }: FlowBatch, index: number): TidemarkError | null {
     try {
       const bad = this.#columns.read(events, index)
       return bad === null ? null : badColumn(bad)
@@ -271,8 +271,8 @@ export class TumblingWindows implements Operator, HeldState {
   /** By UTF-16 code units, the same on every machine. */
   readonly #byText = (a: number, b: number): number => {
     const { keys } = this.#context
-    const [one, other] = [keys.cellOf(a), keys.cellOf(b)]
-    return one < other ? -1 : one > other ? 1 : 0
+    const [text, other] = [keys.cellOf(a), keys.cellOf(b)]
+    return text < other ? -1 : text > other ? 1 : 0
   }
 }
 
@@ -282,7 +282,7 @@ function* withRest(first: Results, { results }: Turn): Results {
 }
 
 /** Each result has the time of its window's last millisecond, so that none is late. */
-function batchOf(windows: readonly WindowResult[]): Batch {
+function batchOf(windows: readonly WindowResult[]): FlowBatch {
   const timesMs = Float64Array.from(windows, (w) => w.endMs - 1)
   const events = windows.map((w) => w.event)
   return {

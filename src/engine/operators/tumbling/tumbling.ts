@@ -52,16 +52,16 @@ export const tumbling: OperatorRule<TumblingStep> = {
     const { name, lengthMs, graceMs, columns, aggregates, emit } = step
     checkPlace(step, place, report)
     if (place.results !== null) {
-      notSupported(name, 'tumbling windows over tumbling windows', { of: 'the results', report })
+      notSupported(name, 'tumbling windows over tumbling windows', { data: 'the results', report })
     }
     const uses: ColumnUses = { columns, types: new Map() }
-    checkLength(lengthMs, (what) => report(name, what))
+    checkLength(lengthMs, (message) => report(name, message))
     if (!(Number.isInteger(graceMs) && graceMs >= 0)) {
       report(name, `grace ${graceMs} ms must be a whole number, not negative`)
     }
     if (!EMITS.includes(emit)) report(name, `emit "${emit}" must be one of ${EMITS.join(', ')}`)
     for (const [field, aggregate] of Object.entries(aggregates)) {
-      const tell: ReportFieldFault = (what, o) => report(`${name}.${field}`, what, o)
+      const tell: ReportFieldFault = (message, o) => report(`${name}.${field}`, message, o)
       if (OF_EVERY_WINDOW.includes(field)) tell(`every result has a field "${field}" already`)
       checkAggregate(aggregate, uses, tell)
     }
@@ -76,7 +76,7 @@ export const tumbling: OperatorRule<TumblingStep> = {
 
 function textsOf<V>(
   all: Readonly<Record<string, V>>,
-  text: (of: V) => string,
+  text: (value: V) => string,
 ): Record<string, string> {
-  return Object.fromEntries(Object.entries(all).map(([name, of]) => [name, text(of)]))
+  return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, text(value)]))
 }
