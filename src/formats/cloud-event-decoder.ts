@@ -18,15 +18,15 @@ const JSON_TYPE = 'application/json'
 /**
  * A CloudEvent in structured or binary mode. Its data is not validated.
  * @throws TidemarkError the first of: `NULL_KEY` · `RECORD_TOO_LARGE` · the codes of parseJson ·
- * `PAYLOAD_INVALID`: it is no CloudEvent
+ * `PAYLOAD_INVALID`: it is not a CloudEvent
  */
 export function cloudEventIn(record: RawRecord, from: SourcePartition): CloudEvent<unknown> {
   const value = valueOf(record)
-  const given = new GivenRecord(record, from)
-  const contentType = given.header('content-type')
+  const sourceRecord = new GivenRecord(record, from)
+  const contentType = sourceRecord.header('content-type')
   return contentType?.toLowerCase().startsWith(STRUCTURED)
     ? structuredEvent(value, contentType)
-    : binaryEvent(value, given, contentType)
+    : binaryEvent(value, sourceRecord, contentType)
 }
 
 function binaryEvent(
@@ -41,8 +41,8 @@ function binaryEvent(
     setAttribute(attributes, name.slice(PREFIX.length), text.toString('utf8'))
   }
   if (attributes.size === 0) {
-    const what = `the record is no CloudEvent: it has neither the content-type ${JSON_FORMAT} nor headers that begin with ${PREFIX}`
-    throw invalidPayload(what)
+    const message = `the record is no CloudEvent: it has neither the content-type ${JSON_FORMAT} nor headers that begin with ${PREFIX}`
+    throw invalidPayload(message)
   }
   if (contentType !== undefined) attributes.set('datacontenttype', contentType)
   return eventOf(attributes, dataIn(value, contentType ?? JSON_TYPE))
@@ -56,9 +56,9 @@ function structuredEvent(value: Buffer, contentType: string): CloudEvent<unknown
   if (typeof envelope !== 'object' || envelope === null || Array.isArray(envelope)) {
     throw invalidPayload('the CloudEvent is no JSON object')
   }
-  const { data, data_base64: base64, ...given } = envelope as Record<string, unknown>
+  const { data, data_base64: base64, ...members } = envelope as Record<string, unknown>
   const attributes: Attributes = new Map()
-  for (const [name, attribute] of Object.entries(given)) setAttribute(attributes, name, attribute)
+  for (const [name, attribute] of Object.entries(members)) setAttribute(attributes, name, attribute)
   const type = attributes.get('datacontenttype')
   if (base64 === undefined) return eventOf(attributes, memberOf(data, type ?? JSON_TYPE))
   if (data !== undefined) throw invalidPayload('the CloudEvent has both data and data_base64')

@@ -32,7 +32,7 @@ interface FieldFit {
   readonly isOptional: boolean
 }
 
-/** Fits objects with these fields, and no others. @param isMissing says what counts as no value */
+/** Fits objects with these fields, and no others. @param isMissing tells absent values */
 export function objectFit(
   fields: readonly FieldFit[],
   isMissing: (value: unknown) => boolean,
@@ -45,8 +45,8 @@ export function objectFit(
     for (const { name, fit, isOptional } of fields) {
       const field = value[name]
       if (isOptional && isMissing(field)) continue
-      const found = fit(field)
-      if (found !== null) return inField(name, found)
+      const fault = fit(field)
+      if (fault !== null) return inField(name, fault)
       left--
     }
     if (left === 0) return null
@@ -65,8 +65,8 @@ export function arrayFit(item: Fit): Fit {
   return (value) => {
     if (!Array.isArray(value)) return misfit('an array', value)
     for (let i = 0; i < value.length; i++) {
-      const found = item(value[i])
-      if (found !== null) return { at: `[${i}]${found.at}`, why: found.why }
+      const fault = item(value[i])
+      if (fault !== null) return { at: `[${i}]${fault.at}`, why: fault.why }
     }
     return null
   }
@@ -76,9 +76,9 @@ export function mapFit(key: Fit, entry: Fit): Fit {
   return (value) => {
     if (!isObject(value)) return misfit('an object', value)
     for (const name of Object.keys(value)) {
-      const found = key(name) ?? entry(value[name])
+      const fault = key(name) ?? entry(value[name])
       // Keys of maps are data, and not named.
-      if (found !== null) return { at: `.…${found.at}`, why: found.why }
+      if (fault !== null) return { at: `.…${fault.at}`, why: fault.why }
     }
     return null
   }
@@ -112,10 +112,10 @@ export const INT32 = wholeNumbers(-(2 ** 31), 2 ** 31 - 1)
 const MOST_LISTED = 10
 
 export function enumFit(names: readonly string[]): Fit {
-  const known = new Set<unknown>(names)
+  const words = new Set<unknown>(names)
   const more = names.length > MOST_LISTED ? ', …' : ''
   const wanted = `one of ${names.slice(0, MOST_LISTED).join(', ')}${more}`
-  return fits(wanted, (value) => known.has(value))
+  return fits(wanted, (value) => words.has(value))
 }
 
 /** Makes an encoder that checks a value first, and throws TidemarkError `OUTPUT_INVALID`. */
@@ -125,16 +125,16 @@ export function checkedEncode(
   encode: (value: unknown) => Uint8Array,
 ): (value: unknown) => Uint8Array {
   return (value) => {
-    let found: Misfit | null
+    let fault: Misfit | null
     try {
-      found = fit(value)
-      if (found === null) return encode(value)
+      fault = fit(value)
+      if (fault === null) return encode(value)
     } catch (cause) {
       const hint = 'it may contain itself, or be nested too deep'
-      const what = `the value cannot be written (${schema})`
-      throw new TidemarkError('OUTPUT_INVALID', what, { hint, cause })
+      const message = `the value cannot be written (${schema})`
+      throw new TidemarkError('OUTPUT_INVALID', message, { hint, cause })
     }
-    const { at, why } = found
+    const { at, why } = fault
     const field = at === '' ? 'the value' : `field ${at.replace(/^\./, '')}`
     const hint = 'make it fit the schema, in the map before the sink'
     throw new TidemarkError('OUTPUT_INVALID', `${field} ${why} (${schema})`, { hint })

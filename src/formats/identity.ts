@@ -3,14 +3,14 @@ import { isEventTime, NO_TIMESTAMP } from '../kernel/time.ts'
 import { isPromise, nameOf } from '../topology/schema.ts'
 import { timeFault } from '../topology/times.ts'
 
-// Checks of what author functions return: the key and the time of an event, and no promises.
+// Checks of the results of author functions: the key and the time of an event, and no promises.
 
 /**
  * The key of an event: well-formed Unicode, so that its UTF-8 identifies it.
  * @throws TidemarkError `FUNCTION_THREW` · `KEY_INVALID`
  */
-export function eventKey<E>(of: (event: E) => string, event: E): string {
-  const key: unknown = answerOf('key', of, event)
+export function eventKey<E>(read: (event: E) => string, event: E): string {
+  const key: unknown = answerOf('key', read, event)
   if (typeof key !== 'string') throw invalidKey(`key must return text, got ${valueKind(key)}`)
   if (key === '') throw invalidKey('key returned empty text')
   if (!key.isWellFormed()) throw invalidKey('key returned text with half a surrogate pair')
@@ -18,8 +18,8 @@ export function eventKey<E>(of: (event: E) => string, event: E): string {
 }
 
 /** @throws TidemarkError `FUNCTION_THREW` · `TIME_INVALID` · `TIME_UNIT`: it is in another unit */
-export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
-  const time: unknown = answerOf('eventTimeMs', of, event)
+export function eventTimeMs<E>(read: (event: E) => number, event: E): number {
+  const time: unknown = answerOf('eventTimeMs', read, event)
   if (typeof time !== 'number')
     throw invalidTime(`eventTimeMs must return a number, got ${valueKind(time)}`)
   if (!Number.isInteger(time)) throw invalidTime('eventTimeMs returned no integer')
@@ -32,15 +32,15 @@ export function eventTimeMs<E>(of: (event: E) => number, event: E): number {
 export function recordTimeMs(timestampMs: number): number {
   if (timestampMs === NO_TIMESTAMP) throw invalidTime('the record has no timestamp')
   if (isEventTime(timestampMs)) return timestampMs
-  const what = `the record's timestamp ${timestampMs} ${likelyUnit(timestampMs)}`
+  const message = `the record's timestamp ${timestampMs} ${likelyUnit(timestampMs)}`
   const hint = 'producers must set milliseconds since the epoch'
-  throw new TidemarkError('TIME_UNIT', what, { hint })
+  throw new TidemarkError('TIME_UNIT', message, { hint })
 }
 
 /** @throws TidemarkError `FUNCTION_THREW` */
-export function answerOf<E, R>(name: string, of: (event: E) => R, event: E): R {
+export function answerOf<E, R>(name: string, read: (event: E) => R, event: E): R {
   try {
-    return of(event)
+    return read(event)
   } catch (thrown) {
     const fault = timeFault(thrown, name)
     if (fault !== null) throw fault
@@ -57,13 +57,13 @@ function invalidTime(message: string): TidemarkError {
 }
 
 /** @throws TidemarkError of this code: it is a promise */
-export function refusePromise(answer: unknown, what: string, code: Code = 'OUTPUT_INVALID'): void {
+export function refusePromise(answer: unknown, text: string, code: Code = 'OUTPUT_INVALID'): void {
   if (!isPromise(answer)) return
   const hint = 'functions of a topology must be synchronous: no async'
-  throw new TidemarkError(code, `${what} a promise`, { hint })
+  throw new TidemarkError(code, `${text} a promise`, { hint })
 }
 
-/** What a number is that is no event time, in words. */
+/** The kind of a number that is not an event time, in words. */
 export function likelyUnit(time: number): string {
   const isNearly = (ms: number) => isEventTime(Math.trunc(ms))
   if (isNearly(time * 1_000)) return 'looks like seconds'

@@ -120,7 +120,7 @@ export class RecordFormat implements Format {
     this.#source = source
     this.#read = read
     const rules = jsonSchemaOf(source.schema)
-    // That of a CloudEvent says what its fields are.
+    // The schema of a CloudEvent lists its fields.
     const isEnvelope = source.format.is === 'cloudevents'
     this.#isRounded = declaredIntegers(isEnvelope ? { properties: rules } : rules)
     this.#scan = 'why' in scan ? null : scan
@@ -195,8 +195,8 @@ export class RecordFormat implements Format {
     if (key === null) throw nullKey()
     if (!isUtf8(key))
       throw new TidemarkError('KEY_INVALID', 'the key of the tombstone is not UTF-8')
-    const given = new GivenRecord(record, from)
-    const made = answerOf('onTombstone', (text) => make(text, given), key.toString('utf8'))
+    const sourceRecord = new GivenRecord(record, from)
+    const made = answerOf('onTombstone', (text) => make(text, sourceRecord), key.toString('utf8'))
     refusePromise(made, 'onTombstone returned', 'FUNCTION_THREW')
     return checkedBy(schema, made)
   }

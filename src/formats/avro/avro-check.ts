@@ -9,7 +9,7 @@ import {
 } from '../registry/payload-cursor.ts'
 import { unitsPerMs } from './avro-type.ts'
 
-// Checks an Avro value before avsc decodes it. Besides what every check refuses, avsc would read a
+// Checks an Avro value before avsc decodes it. Besides the faults of any format, avsc reads a
 // long below −2^52 as another number, an int of more than 32 bits, and any byte as a boolean.
 // https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 
@@ -29,15 +29,15 @@ export function skipOf(type: Type): Walk {
   return perType(countedSkip)(type)
 }
 
-function countedSkip(type: Type, of: (type: Type) => Walk): Walk {
-  const skip = newSkip(type, of)
+function countedSkip(type: Type, walkOf: (type: Type) => Walk): Walk {
+  const skip = newSkip(type, walkOf)
   return (cursor) => {
     cursor.count(1)
     skip(cursor)
   }
 }
 
-function newSkip(type: Type, of: (type: Type) => Walk): Walk {
+function newSkip(type: Type, walkOf: (type: Type) => Walk): Walk {
   if (unitsPerMs(type) !== null) return (cursor) => void cursor.signed()
   switch (type.typeName) {
     case 'null':
@@ -65,9 +65,9 @@ function newSkip(type: Type, of: (type: Type) => Walk): Walk {
     case 'bytes':
       return (cursor) => cursor.skip(readLength(cursor))
     case 'array':
-      return nested(blocks(of((type as types.ArrayType).itemsType)))
+      return nested(blocks(walkOf((type as types.ArrayType).itemsType)))
     case 'map': {
-      const value = of((type as types.MapType).valuesType)
+      const value = walkOf((type as types.MapType).valuesType)
       return nested(
         blocks((cursor) => {
           checkKey(readText(cursor))
@@ -77,12 +77,12 @@ function newSkip(type: Type, of: (type: Type) => Walk): Walk {
     }
     case 'union:wrapped':
     case 'union:unwrapped': {
-      const members = (type as types.WrappedUnionType).types.map(of)
+      const members = (type as types.WrappedUnionType).types.map(walkOf)
       return (cursor) => (members[readIndex(cursor, members.length)] as Walk)(cursor)
     }
     case 'record':
     case 'error': {
-      const fields = (type as types.RecordType).fields.map((field) => of(field.type))
+      const fields = (type as types.RecordType).fields.map((field) => walkOf(field.type))
       return nested((cursor) => {
         for (const field of fields) field(cursor)
       })

@@ -4,7 +4,7 @@ import { avroWalk } from './avro-check.ts'
 import { compileAvroScan } from './avro-scanner.ts'
 import { avroType } from './avro-type.ts'
 
-/** @throws Error what is wrong with the schema */
+/** @throws Error the fault of the schema */
 export function avroDecoder(schema: RegisteredSchema, target: ScanTarget | null): PayloadDecoder {
   const type = avroType(schema)
   const isUnion = type.typeName === 'union:wrapped'

@@ -22,7 +22,7 @@ import {
 import { type PayloadEncoder, perType } from '../registry/payload.ts'
 import { avroType, unitsPerMs } from './avro-type.ts'
 
-/** @throws Error what is wrong with the schema */
+/** @throws Error the fault of the schema */
 export function avroEncoder(schema: WholeSchema): PayloadEncoder {
   const type = avroType(schema)
   const name = type.name ?? null
@@ -49,7 +49,7 @@ const PRIMITIVES: Readonly<Record<string, Fit>> = {
 
 type FitOf = (type: Type) => Fit
 
-function newFit(type: Type, of: FitOf): Fit {
+function newFit(type: Type, fitOf: FitOf): Fit {
   const units = unitsPerMs(type)
   if (units !== null) return wholeNumbers(-timestampLimit(units), timestampLimit(units))
   switch (type.typeName) {
@@ -60,16 +60,16 @@ function newFit(type: Type, of: FitOf): Fit {
     case 'enum':
       return enumFit((type as types.EnumType).symbols)
     case 'array':
-      return arrayFit(of((type as types.ArrayType).itemsType))
+      return arrayFit(fitOf((type as types.ArrayType).itemsType))
     case 'map':
-      return mapFit(UTF8_TEXT, of((type as types.MapType).valuesType))
+      return mapFit(UTF8_TEXT, fitOf((type as types.MapType).valuesType))
     case 'union:unwrapped':
-      return anyOf(type as types.UnwrappedUnionType, of)
+      return anyOf(type as types.UnwrappedUnionType, fitOf)
     case 'union:wrapped':
-      return wrapped(type as types.WrappedUnionType, of)
+      return wrapped(type as types.WrappedUnionType, fitOf)
     case 'record':
     case 'error':
-      return recordFit(type as types.RecordType, of)
+      return recordFit(type as types.RecordType, fitOf)
     default:
       return PRIMITIVES[type.typeName] as Fit
   }
@@ -80,33 +80,33 @@ function timestampLimit(units: number): number {
   return Math.min(Number.MAX_SAFE_INTEGER, Math.floor(2 ** 63 / units) - 1)
 }
 
-function recordFit(type: types.RecordType, of: FitOf): Fit {
+function recordFit(type: types.RecordType, fitOf: FitOf): Fit {
   const fields = type.fields.map((field) => ({
     name: field.name,
-    fit: of(field.type),
+    fit: fitOf(field.type),
     isOptional: field.defaultValue() !== undefined,
   }))
   return objectFit(fields, (value) => value === undefined)
 }
 
 /** A union whose members can be told apart: at most one fits. */
-function anyOf({ types: all }: types.UnwrappedUnionType, of: FitOf): Fit {
-  const members = all.map(of)
+function anyOf({ types: all }: types.UnwrappedUnionType, fitOf: FitOf): Fit {
+  const members = all.map(fitOf)
   const wanted = all.map((member) => member.branchName).join(' or ')
   return (value) => {
     let inside: Misfit | null = null
     for (const member of members) {
-      const found = member(value)
-      if (found === null) return null
-      if (found.at !== '') inside = found
+      const fault = member(value)
+      if (fault === null) return null
+      if (fault.at !== '') inside = fault
     }
     return inside ?? misfit(wanted, value)
   }
 }
 
 /** A union whose values name their type. */
-function wrapped({ types: all }: types.WrappedUnionType, of: FitOf): Fit {
-  const members = new Map(all.map((member) => [member.branchName ?? '', of(member)]))
+function wrapped({ types: all }: types.WrappedUnionType, fitOf: FitOf): Fit {
+  const members = new Map(all.map((member) => [member.branchName ?? '', fitOf(member)]))
   const names = [...members.keys()].filter((name) => name !== 'null')
   const wanted = names.map((name) => `{ "${name}": … }`).join(' or ')
   const hasNull = members.has('null')
@@ -115,7 +115,7 @@ function wrapped({ types: all }: types.WrappedUnionType, of: FitOf): Fit {
     const [name = '', ...more] = isObject(value) ? Object.keys(value) : []
     const fit = name === 'null' ? undefined : members.get(name)
     if (!isObject(value) || fit === undefined || more.length > 0) return misfit(wanted, value)
-    const found = fit(value[name])
-    return found === null ? null : inField(name, found)
+    const fault = fit(value[name])
+    return fault === null ? null : inField(name, fault)
   }
 }

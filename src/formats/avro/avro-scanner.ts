@@ -15,7 +15,7 @@ import { unitsPerMs } from './avro-type.ts'
 
 /**
  * Compiles the scan of values of a type; `null`: they cannot be scanned. avsc and the schema of the
- * topology, `plain`, accept what it accepts, with the same fields, and decide on the rest.
+ * topology, `plain`, accept the values that it accepts, with the same fields, and decide the rest.
  */
 export function compileAvroScan(
   type: Type,
@@ -41,7 +41,7 @@ export function compileAvroScan(
       ${code}
       return at === end
     }`,
-  ) as ((...of: readonly unknown[]) => RowScan) | null
+  ) as ((...values: readonly unknown[]) => RowScan) | null
   return make?.(...Object.values(helpers)) ?? null
 }
 
@@ -77,9 +77,10 @@ class Compiler {
       ({ name, isOptional }) => !isOptional && !fields.some((field) => field.name === name),
     )
     if (isMissing) return null
-    const codes = fields.map(({ name, type: of }) => {
+    const codes = fields.map(({ name, type: fieldType }) => {
       const field = wanted.get(name)
-      return field === undefined ? this.#skip(of) : this.value(of, field.value, [...path, name])
+      if (field === undefined) return this.#skip(fieldType)
+      return this.value(fieldType, field.value, [...path, name])
     })
     return codes.includes(null) ? null : codes.join('\n')
   }
@@ -87,10 +88,10 @@ class Compiler {
   #maybe(type: types.UnwrappedUnionType, plain: PlainObject | Scalar, path: FieldPath): Code {
     const [first, second, ...others] = type.types
     if (first === undefined || second === undefined || others.length > 0) return null
-    const of = first.typeName === 'null' ? second : first
+    const member = first.typeName === 'null' ? second : first
     const nullIndex = first.typeName === 'null' ? 0 : 1
     if (type.types[nullIndex]?.typeName !== 'null') return null
-    const code = this.value(of, plain, path)
+    const code = this.value(member, plain, path)
     if (code === null) return null
     // A null object gives its fields no value, so the function that reads one needs the event.
     const within = plain.kind === 'object' ? 'return false' : this.#put(path, NULL)
@@ -194,7 +195,7 @@ const LONG = `
   x = (low & 1) === 0 ? x / 2 : -(x + 1) / 2
 `
 
-/** Code that reads a number into `x`; `null`: the type is no number. */
+/** Code that reads a number into `x`; `null`: the type is not a number. */
 function numberCode(type: Type): string | null {
   const units = unitsPerMs(type)
   if (units !== null) return `${LONG}\nx = Math.floor(x / ${units})`

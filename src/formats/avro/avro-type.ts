@@ -1,7 +1,7 @@
 import avro, { type Schema, type Type } from 'avsc'
 import type { WholeSchema } from '../../registry/schema-registry.ts'
 
-/** Compiles an Avro schema. @throws Error what is wrong with it */
+/** Compiles an Avro schema. @throws Error its fault */
 export function avroType({ text, references }: Omit<WholeSchema, 'type'>): Type {
   // Types find each other by name in `registry`. Methods would look like fields.
   const options = { registry: {}, omitRecordMethods: true, typeHook: typeOf }
@@ -31,7 +31,7 @@ const LOGICAL = /^(?:local-)?timestamp-(micros|nanos)$/
 const MICROS = timestamp(1_000n)
 const NANOS = timestamp(1_000_000n)
 
-/** Units in a ms; `null`: the type is no such timestamp. */
+/** Units in a ms; `null`: the type is not such a timestamp. */
 export function unitsPerMs(type: Type): number | null {
   if (type === MICROS) return 1_000
   return type === NANOS ? 1_000_000 : null

@@ -1,6 +1,6 @@
 import { hasInexact, isInexact } from '../../kernel/json.ts'
 
-/** What a schema says of a field with one. */
+/** The rule of a field with one, in words. */
 export const ROUNDED = 'an integer, and the value has one beyond ±(2^53 − 1)'
 
 /**
@@ -13,11 +13,11 @@ export function declaredIntegers(schema: unknown, named: ReadonlyMap<string, unk
   if (!JSON.stringify(documents).includes('"integer"')) return null
   const referred = (ref: string): unknown[] => {
     const [name = '', pointer = ''] = ref.split('#')
-    const found = name === '' ? documents : [named.get(name)]
-    return found.map((document) => pointer.split('/').slice(1).reduce(partOf, document))
+    const schemas = name === '' ? documents : [named.get(name)]
+    return schemas.map((document) => pointer.split('/').slice(1).reduce(partOf, document))
   }
-  const isFound = (value: unknown, given: readonly unknown[]): boolean => {
-    const rules = wholeRules(given, referred)
+  const isFound = (value: unknown, schemas: readonly unknown[]): boolean => {
+    const rules = wholeRules(schemas, referred)
     if (typeof value !== 'object' || value === null) {
       return (
         isInexact(value) && rules.some((rule) => [partOf(rule, 'type')].flat().includes('integer'))
@@ -33,9 +33,9 @@ export function declaredIntegers(schema: unknown, named: ReadonlyMap<string, unk
 }
 
 /** The rules and all that they consist of, each once. */
-function wholeRules(given: readonly unknown[], referred: (ref: string) => unknown[]): unknown[] {
-  const rules = new Set(given)
-  // A set goes on with what is added meanwhile.
+function wholeRules(schemas: readonly unknown[], referred: (ref: string) => unknown[]): unknown[] {
+  const rules = new Set(schemas)
+  // A set goes on with the rules that are added meanwhile.
   for (const rule of rules) {
     const ref = partOf(rule, '$ref')
     const parts = ['anyOf', 'oneOf', 'allOf', 'then', 'else'].map((name) => partOf(rule, name))

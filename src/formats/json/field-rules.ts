@@ -23,26 +23,26 @@ const KINDS: Readonly<Record<string, 'text' | 'number' | 'boolean'>> = {
 const OTHER = 'other'
 
 /**
- * What a schema says of a field, by its name; in a union, all its options together. `null`: nothing
+ * The rules of a field, by its name; in a union, those of all options together. `null`: nothing
  * is known of the field, nor of any field of a schema that gives no JSON Schema.
  */
 export function fieldRules(schema: StandardSchemaV1) {
   const options = optionsOf(jsonSchemaOf(schema))
   return (name: string) => {
     const fields = options.map(({ properties }) => properties?.[name])
-    const found = fields.filter((field) => field !== undefined)
-    if (found.length === 0) return null
-    const types = found.flatMap(typesOf)
+    const declarations = fields.filter((field) => field !== undefined)
+    if (declarations.length === 0) return null
+    const types = declarations.flatMap(typesOf)
     const isRequired = ({ required }: JsonSchema) => required?.includes(name) === true
     return {
-      kinds: new Set(types.filter((of) => of !== 'null').map((of) => KINDS[of] ?? OTHER)),
+      kinds: new Set(types.filter((type) => type !== 'null').map((type) => KINDS[type] ?? OTHER)),
       mayBeNull: types.includes('null'),
       mayBeAbsent: !options.every(isRequired),
     }
   }
 }
 
-/** Whether what a schema returns has a field; `null`: its JSON Schema does not tell. */
+/** Whether the output of a schema has a field; `null`: its JSON Schema does not tell. */
 export function fieldsReturned(schema: StandardSchemaV1): ((name: string) => boolean) | null {
   const options = optionsOf(jsonSchemaOf(schema, 'output'))
   if (!options.every(({ additionalProperties: more }) => more === false)) return null

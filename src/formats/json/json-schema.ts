@@ -25,7 +25,7 @@ const require = createRequire(import.meta.url)
 /** JSON Schema checks no `format`, and ignores unknown keywords. */
 const OPTIONS: Options = { strict: false, validateFormats: false, logger: false }
 
-/** @throws Error what is wrong with the schema */
+/** @throws Error the fault of the schema */
 export function jsonSchemaEncoder({ text, references }: WholeSchema): PayloadEncoder {
   const schema = objectIn(text)
   const validate = compiled(schema, references)
@@ -52,11 +52,11 @@ function compiled(
 ): ValidateFunction {
   const { $schema = 'draft-07', ...rules } = schema
   const draft = typeof $schema === 'string' ? $schema : ''
-  const known = MODULES.find(([part]) => draft.includes(part))
-  if (known === undefined) {
+  const draftModule = MODULES.find(([part]) => draft.includes(part))
+  if (draftModule === undefined) {
     throw new Error(`$schema "${draft}" is not draft 6, 7, 2019-09 or 2020-12`)
   }
-  const { default: Schemas } = require(known[1]) as { readonly default: Validator }
+  const { default: Schemas } = require(draftModule[1]) as { readonly default: Validator }
   const ajv = new Schemas(OPTIONS)
   for (const { name, text } of references) {
     // Both have the draft of the schema that refers to the other.
@@ -91,7 +91,7 @@ export function jsonSchemaDecoder(
 ): PayloadDecoder {
   const title = jsonObject(text)?.['title']
   const type = typeof title === 'string' ? title : null
-  const named = new Map(references.map((of) => [of.name, jsonOrNull(of.text)]))
+  const named = new Map(references.map((reference) => [reference.name, jsonOrNull(reference.text)]))
   const isRounded = declaredIntegers(jsonOrNull(text), named)
   const below = isRounded === null ? Infinity : 2 ** 53
   const scanner = target === null ? null : new Scanner({ ...target.bound, below })

@@ -106,8 +106,8 @@ function knownWithin(columns: readonly Column[], depth: number): KnownObject {
   const names = new Set(columns.map(([, { path }]) => path[depth] as string))
   const fields = [...names].map((name) => {
     const all = columns.filter(([, { path }]) => path[depth] === name)
-    const own = all.find(([, { path }]) => path.length === depth + 1)
-    return [name, own === undefined ? knownWithin(all, depth + 1) : knownField(own)] as const
+    const column = all.find(([, { path }]) => path.length === depth + 1)
+    return [name, column === undefined ? knownWithin(all, depth + 1) : knownField(column)] as const
   })
   return { is: 'object', fields: Object.fromEntries(fields), isWhole: false }
 }

@@ -75,7 +75,7 @@ const HELPERS = {
 export function compileLayout(layout: RecordLayout, columns: number, below = Infinity): RowScan {
   const words = layout.scalars.map((scalar) => scalar.words)
   const names = [...Object.keys(HELPERS), 'words', 'below']
-  const make = generated(names, sourceOf(layout, columns)) as (...of: readonly unknown[]) => RowScan
+  const make = generated(names, sourceOf(layout, columns)) as (...all: unknown[]) => RowScan
   return make(...Object.values(HELPERS), words, below)
 }
 
@@ -240,7 +240,7 @@ export function ruleCode(rule: NumberRule): string {
   if (above !== -Infinity) holds.push(`x > ${above}`)
   if (below !== Infinity) holds.push(`x < ${below}`)
   for (const divisor of divisors) holds.push(`x % ${divisor} === 0`)
-  if (oneOf !== null) holds.push(`(${oneOf.map((one) => `x === ${one}`).join(' || ')})`)
+  if (oneOf !== null) holds.push(`(${oneOf.map((value) => `x === ${value}`).join(' || ')})`)
   return holds.length === 0 ? '' : `if (!(${holds.join(' && ')})) return false`
 }
 

@@ -17,7 +17,7 @@ import {
 } from './segments.ts'
 
 /**
- * Compiles an encoder of what an author function makes of `argument`, with the bytes of
+ * Compiles an encoder of the result of an author function of `argument`, with the bytes of
  * `JSON.stringify`; `null`: a value is not wholly known, or the result may be `undefined`.
  */
 export function compileEncoder(
@@ -90,7 +90,7 @@ function valueOf(expression: Expression, argument: KnownObject): ValueCode {
     case 'pick':
       return codeOf(picked(expression.path, argument))
     case 'object':
-      return objectOf(expression.fields.map(([name, of]) => [name, valueOf(of, argument)]))
+      return objectOf(expression.fields.map(([name, part]) => [name, valueOf(part, argument)]))
     case 'equals':
       return equality(expression, argument)
     case 'time':
@@ -99,24 +99,24 @@ function valueOf(expression: Expression, argument: KnownObject): ValueCode {
 }
 
 function picked(path: readonly string[], argument: KnownObject): KnownValue {
-  let known: KnownValue = argument
+  let value: KnownValue = argument
   for (const name of path) {
-    const fields: KnownObject['fields'] = known.is === 'object' ? known.fields : {}
+    const fields: KnownObject['fields'] = value.is === 'object' ? value.fields : {}
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined
     if (field === undefined) throw new NotKnown(name)
-    known = field
+    value = field
   }
-  return known
+  return value
 }
 
 function equality(
   { path, to, negated }: Extract<Expression, { is: 'equals' }>,
   argument: KnownObject,
 ): ValueCode {
-  const known = picked(path, argument)
+  const value = picked(path, argument)
   // An object never equals a literal.
-  if (known.is === 'object') return certain(String(negated))
-  const isEqual = equalityTest(known, to)
+  if (value.is === 'object') return certain(String(negated))
+  const isEqual = equalityTest(value, to)
   return certain(testSegment((i, rows) => isEqual(i, rows) !== negated))
 }
 
@@ -124,23 +124,23 @@ function certain(piece: JsonPiece): ValueCode {
   return { pieces: [piece], optional: null }
 }
 
-function codeOf(known: KnownValue): ValueCode {
-  switch (known.is) {
+function codeOf(value: KnownValue): ValueCode {
+  switch (value.is) {
     case 'object':
-      if (!known.isWhole) throw new NotKnown('some of its fields')
-      return objectOf(Object.entries(known.fields).map(([name, field]) => [name, codeOf(field)]))
+      if (!value.isWhole) throw new NotKnown('some of its fields')
+      return objectOf(Object.entries(value.fields).map(([name, field]) => [name, codeOf(field)]))
     case 'constant':
-      return certain(JSON.stringify(known.value))
+      return certain(JSON.stringify(value.value))
     case 'score':
-      return certain(scoreSegment(known.column))
+      return certain(scoreSegment(value.column))
     case 'feature':
-      return certain(featureSegment(known.index, known.width))
+      return certain(featureSegment(value.index, value.width))
     case 'carried':
-      return certain(carriedSegment(known.index, known.width))
+      return certain(carriedSegment(value.index, value.width))
     case 'field':
       return {
-        pieces: [FIELD_SEGMENTS[known.type](known.column, known.isBinary === true)],
-        optional: known.optional ? known.column : null,
+        pieces: [FIELD_SEGMENTS[value.type](value.column, value.isBinary === true)],
+        optional: value.optional ? value.column : null,
       }
   }
 }

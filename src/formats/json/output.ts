@@ -15,12 +15,12 @@ export function outputText(output: unknown): string {
     json = JSON.stringify(output)
   } catch (thrown) {
     const hint = 'a BigInt, or an object that contains itself, has no JSON form'
-    const what = `writing the output as JSON threw ${nameOf(thrown)}`
-    throw new TidemarkError('OUTPUT_INVALID', what, { hint, cause: thrown })
+    const reason = `writing the output as JSON threw ${nameOf(thrown)}`
+    throw new TidemarkError('OUTPUT_INVALID', reason, { hint, cause: thrown })
   }
   if (json !== undefined) return json
-  const what = `an output of type ${typeof output} has no JSON form`
-  throw new TidemarkError('OUTPUT_INVALID', what, { hint: 'map must return an object' })
+  const message = `an output of type ${typeof output} has no JSON form`
+  throw new TidemarkError('OUTPUT_INVALID', message, { hint: 'map must return an object' })
 }
 
 // Values with a schema, as JSON for people. Bytes are `{ "base64": "…" }`.
@@ -36,8 +36,8 @@ export function valueShown(json: string): unknown {
 
 function withoutBuffers(this: unknown, name: string, value: unknown): unknown {
   // Here the value is the result of the toJSON of Buffer.
-  const own = (this as Readonly<Record<string, unknown>>)[name]
-  return Buffer.isBuffer(own) ? { base64: own.toString('base64') } : value
+  const member = (this as Readonly<Record<string, unknown>>)[name]
+  return Buffer.isBuffer(member) ? { base64: member.toString('base64') } : value
 }
 
 function bytesIn(value: unknown): Buffer | null {

@@ -7,7 +7,7 @@ export interface TextRule {
   readonly maxLength: number
   /** `null`: any. */
   readonly oneOf: readonly string[] | null
-  /** Must it be a time, in UTC or with any offset? `null`: it need not. */
+  /** The kind of time that it must be, in UTC or with any offset; `null`: any text. */
   readonly time: 'utc' | 'offset' | null
 }
 

@@ -6,20 +6,20 @@ import { compileLayout, recordLayoutOf } from './layout.ts'
 import { LIMITS } from './parse-json.ts'
 import { Walker } from './walker.ts'
 
-/** So many producers, or kinds of event, a topic may have at full speed. */
+/** Producers, or kinds of event, that a topic may have at full speed. */
 const MAX_LAYOUTS = 4
 /** Records without a known layout before one is replaced, because compiling takes a millisecond. */
 const MISSES_BEFORE_NEXT = 1_024
 
 /**
- * Fills columns from JSON, without creating a value. Parser and schema accept what it accepts, with
- * the same fields, and decide on the rest, such as escapes in texts or duplicate fields.
+ * Fills columns from JSON, without creating a value. Parser and schema accept its values, with the
+ * same fields, and decide on the rest, such as escapes in texts or duplicate fields.
  */
 export class Scanner {
   readonly forms: readonly ColumnForm[]
   readonly #walker: Walker
   /** The layouts of the latest records, the most used first. */
-  readonly #known: KnownLayout[] = []
+  readonly #layouts: KnownLayout[] = []
   #misses = 0
   readonly #canGenerate = generated([], '') !== null
 
@@ -30,9 +30,9 @@ export class Scanner {
 
   scan(place: Place, columns: ScannedColumns, row: number): boolean {
     if (place.to - place.from > LIMITS.bytes) return false
-    const known = this.#known
-    for (let i = 0; i < known.length; i++) {
-      const layout = known[i] as KnownLayout
+    const layouts = this.#layouts
+    for (let i = 0; i < layouts.length; i++) {
+      const layout = layouts[i] as KnownLayout
       if (!layout.scan(place, columns, row)) continue
       layout.hits++
       if (i > 0) this.#order(i)
@@ -45,25 +45,25 @@ export class Scanner {
 
   /** Moves a layout one place forward if it is used more. */
   #order(i: number): void {
-    const known = this.#known
-    const before = known[i - 1] as KnownLayout
-    const layout = known[i] as KnownLayout
+    const layouts = this.#layouts
+    const before = layouts[i - 1] as KnownLayout
+    const layout = layouts[i] as KnownLayout
     if (before.hits >= layout.hits) return
-    known[i - 1] = layout
-    known[i] = before
+    layouts[i - 1] = layout
+    layouts[i] = before
   }
 
   /** Compiles the layout of the record that the walker has just walked. */
   #learn({ memory, from, to }: Place): void {
     if (!this.#canGenerate) return
-    const isFull = this.#known.length === MAX_LAYOUTS
+    const isFull = this.#layouts.length === MAX_LAYOUTS
     if (isFull && ++this.#misses < MISSES_BEFORE_NEXT) return
     this.#misses = 0
     const layout = recordLayoutOf(memory.bytes, { from, to }, this.#walker.trace)
     if (layout === null) return
-    if (isFull) this.#known.pop()
+    if (isFull) this.#layouts.pop()
     const scan = compileLayout(layout, this.forms.length, this.#walker.bound.below)
-    this.#known.push({ scan, hits: 0 })
+    this.#layouts.push({ scan, hits: 0 })
   }
 }
 

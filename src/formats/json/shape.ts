@@ -22,8 +22,8 @@ export class Shape {
   readonly #fields = new Map<string, Set<FieldKind>>()
   #layouts: RowScan[] = []
 
-  constructor(known: FieldKinds = {}) {
-    this.merge(known)
+  constructor(kinds: FieldKinds = {}) {
+    this.merge(kinds)
   }
 
   get fields(): FieldKinds {
@@ -72,9 +72,9 @@ export class Shape {
 
 /** A kind that holds values of all the given ones: `json` if they are mixed, text if all are null. */
 export function columnKind(kinds: readonly FieldKind[]): Exclude<FieldKind, 'null'> {
-  const [one = 'text', ...others] = kinds.filter((kind) => kind !== 'null')
-  if (others.length === 0) return one
-  const areNumbers = [one, ...others].every((kind) => kind === 'integer' || kind === 'number')
+  const [first = 'text', ...others] = kinds.filter((kind) => kind !== 'null')
+  if (others.length === 0) return first
+  const areNumbers = [first, ...others].every((kind) => kind === 'integer' || kind === 'number')
   return areNumbers ? 'number' : 'json'
 }
 

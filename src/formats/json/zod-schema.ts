@@ -40,7 +40,7 @@ interface KnownPart {
   readonly traits: readonly string[]
 }
 
-/** Keys that do not affect what the schema accepts. */
+/** Keys that do not affect which values the schema accepts. */
 const HARMLESS = ['type', 'error', 'abort', 'check']
 const NUMBER_FORMAT = ['Check', 'CheckNumberFormat', 'Number', 'NumberFormat', 'Type']
 const TIME_FORMAT = ['Check', 'CheckStringFormat', 'ISODateTime', 'String', 'StringFormat', 'Type']
@@ -118,14 +118,14 @@ function fieldOf(name: string, part: ZodPart, within: readonly ZodPart[]): Plain
 }
 
 /** The first unknown key or class of a part; `null`: none. */
-function strangeIn(part: ZodPart, known: KnownPart | undefined): string | null {
+function strangeIn(part: ZodPart, rules: KnownPart | undefined): string | null {
   const { def, traits } = insideOf(part)
-  if (known === undefined) return String(def.check ?? def.type)
+  if (rules === undefined) return String(def.check ?? def.type)
   for (const key of Object.keys(def)) {
-    if (!HARMLESS.includes(key) && !known.keys.includes(key) && def[key] !== undefined) return key
+    if (!HARMLESS.includes(key) && !rules.keys.includes(key) && def[key] !== undefined) return key
   }
   for (const trait of traits) {
-    if (!known.traits.includes(trait.replace(/^[_$]?(Zod)(Mini)?/, ''))) return trait
+    if (!rules.traits.includes(trait.replace(/^[_$]?(Zod)(Mini)?/, ''))) return trait
   }
   return null
 }
@@ -187,8 +187,8 @@ function withTime(rule: TextRule, part: ZodPart): TextRule | string {
   if (format !== 'datetime' || (precision ?? null) !== null) return `format ${String(format)}`
   // The author's own pattern would differ.
   const Same = part.constructor as new (def: ZodDefinition) => ZodPart
-  const { checks: _, ...own } = def
-  const same = insideOf(new Same(own)).def['pattern']
+  const { checks: _, ...rest } = def
+  const same = insideOf(new Same(rest)).def['pattern']
   if (String(same) !== String(pattern)) return 'pattern'
   return { ...rule, time: offset === true && rule.time === null ? 'offset' : 'utc' }
 }
@@ -234,13 +234,13 @@ function withCheck(rule: NumberRule, def: ZodDefinition): NumberRule | string {
 }
 
 function withFormat(rule: NumberRule, format: unknown): NumberRule | string {
-  const known = FORMATS[String(format)]
-  if (known === undefined) return `format ${String(format)}`
+  const bounds = FORMATS[String(format)]
+  if (bounds === undefined) return `format ${String(format)}`
   return {
     ...rule,
-    isInteger: rule.isInteger || known.isInteger === true,
-    min: Math.max(rule.min, known.min ?? -Infinity),
-    max: Math.min(rule.max, known.max ?? Infinity),
+    isInteger: rule.isInteger || bounds.isInteger === true,
+    min: Math.max(rule.min, bounds.min ?? -Infinity),
+    max: Math.min(rule.max, bounds.max ?? Infinity),
   }
 }
 
@@ -249,8 +249,8 @@ function oneOf(values: readonly unknown[]): Scalar | Opaque {
   const numbers = values.filter((value) => typeof value === 'number')
   const booleans = values.filter((value) => typeof value === 'boolean')
   const nulls = values.filter((value) => value === null)
-  const known = [texts, numbers, booleans, nulls].flat()
-  if (known.length < values.length) return opaque('a literal that JSON does not have')
+  const literals = [texts, numbers, booleans, nulls].flat()
+  if (literals.length < values.length) return opaque('a literal that JSON does not have')
   return {
     kind: 'scalar',
     text: texts.length === 0 ? null : { ...ANY_TEXT, oneOf: texts },
@@ -264,7 +264,9 @@ function objectOf(part: ZodPart, within: readonly ZodPart[]): PlainObject | Opaq
   if (within.includes(part)) return opaque('it contains itself')
   const shape = insideOf(part).def['shape'] as Readonly<Record<string, ZodPart>>
   if (Object.getOwnPropertySymbols(shape).length > 0) return opaque('a field named by a symbol')
-  const fields = Object.entries(shape).map(([name, of]) => fieldOf(name, of, [...within, part]))
+  const fields = Object.entries(shape).map(([name, field]) =>
+    fieldOf(name, field, [...within, part]),
+  )
   for (const { name, isOptional, value } of fields) {
     // Every object inherits these.
     if (name in {}) return opaque(`a field named ${name}`)

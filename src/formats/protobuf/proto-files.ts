@@ -19,7 +19,7 @@ const MOST_MEMBERS = 1_500
 /**
  * Reads the outer messages of a file. Fields get their names in JSON.
  * @param imported files, as text or descriptors like it; Protobuf's own come from the library
- * @throws Error what is wrong with it
+ * @throws Error its fault
  */
 export function readProtoFile(file: string, imported: readonly NamedSchema[]): Type[] {
   const isDescriptor = !/[^\w+/=\s]/.test(file)
@@ -42,11 +42,11 @@ function fromTexts(file: string, imported: readonly string[]): Type[] {
   const root = new protobuf.Root()
   const read = (text: string) => protobuf.parse(text, root, { keepCase: true })
   // Read before its imports, because these may be of the same package.
-  const own = read(file)
-  const { package: inside = '' } = own
+  const parsed = read(file)
+  const { package: inside = '' } = parsed
   const namespace = inside === '' ? root : (root.lookup(inside) as NamespaceBase)
   const messages = messagesIn(namespace).map(({ name }) => name)
-  const names = new Set([own, ...imported.map(read)].flatMap(({ imports }) => imports ?? []))
+  const names = new Set([parsed, ...imported.map(read)].flatMap(({ imports }) => imports ?? []))
   for (const name of names) root.addJSON(protobuf.common.get(name)?.nested ?? {})
   return messagesNamed(root, inside, messages)
 }
@@ -79,10 +79,10 @@ function fieldsIn(messages: readonly IDescriptorProto[] = []): number {
   )
 }
 
-/** The descriptors of a file of Protobuf's own; empty: it is none. */
+/** The descriptors of a file of Protobuf's own; empty: it is not one. */
 function descriptorsOf(name: string): readonly IFileDescriptorProto[] {
-  const known = protobuf.common.get(name)
-  return known === null ? [] : (protobuf.Root.fromJSON(known).toDescriptor('proto3').file ?? [])
+  const json = protobuf.common.get(name)
+  return json === null ? [] : (protobuf.Root.fromJSON(json).toDescriptor('proto3').file ?? [])
 }
 
 /** @throws Error a name in it does not exist, or cannot exist */
@@ -162,7 +162,7 @@ export function readMessageIndexes(payload: Uint8Array): MessageAt | null {
   return isRefused ? null : { indexes, start: cursor.at }
 }
 
-/** Writes what {@link readMessageIndexes} reads. */
+/** Writes the bytes that {@link readMessageIndexes} reads. */
 export function messageIndexBytes(indexes: readonly number[]): Buffer {
   if (indexes.length === 1 && indexes[0] === 0) return Buffer.of(0)
   return Buffer.from([indexes.length, ...indexes].flatMap(zigzagVarint))

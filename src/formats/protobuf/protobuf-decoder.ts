@@ -12,7 +12,7 @@ import { messageName, placedMessages, readMessageIndexes, readProtoFile } from '
 
 const CONVERSION = { defaults: true, arrays: true, objects: true, enums: String } as const
 
-/** @throws Error what is wrong with the schema, such as an import without a reference */
+/** @throws Error the fault of the schema, such as an import without a reference */
 export function protobufDecoder({ id, text, references }: RegisteredSchema): PayloadDecoder {
   const messages = placedMessages(readProtoFile(text, references))
   const types = new Map(messages.map(({ type, indexes }) => [indexes.join(), type]))
@@ -76,8 +76,8 @@ interface KnownField {
 }
 
 function walkOf(type: Type): Walk {
-  const known = knownOf(type, new Map())
-  return (cursor) => walkMessage(cursor, known, { end: cursor.to })
+  const message = knownOf(type, new Map())
+  return (cursor) => walkMessage(cursor, message, { end: cursor.to })
 }
 
 /** @param group number of the group whose end also ends the message */
@@ -148,8 +148,8 @@ function varintsIn(bytes: Uint8Array): number {
 
 /** A type may contain itself: then it is found in `all`, and gets its fields later. */
 function knownOf(type: Type, all: Map<Type, Known>): Known {
-  const known = all.get(type)
-  if (known !== undefined) return known
+  const message = all.get(type)
+  if (message !== undefined) return message
   const fields = new Map<number, KnownField>()
   const made = { values: 1 + type.fieldsArray.length, fields }
   all.set(type, made)

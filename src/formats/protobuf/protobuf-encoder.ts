@@ -28,7 +28,7 @@ import {
 
 /**
  * @param message its name; `null`: the schema has one message only
- * @throws Error what is wrong with the schema, or that it has no such message
+ * @throws Error the fault of the schema, or that it has no such message
  */
 export function protobufEncoder(
   { text, references }: WholeSchema,
@@ -52,8 +52,8 @@ function chosen(all: readonly PlacedMessage[], message: string | null): PlacedMe
   if (first !== undefined && second === undefined) return first
   const names = all.map(({ type }) => messageName(type)).join(', ') || 'no message'
   if (message === null) throw new Error(`name the message that is written: it has ${names}`)
-  const what = first === undefined ? 'no message' : 'more than one message'
-  throw new Error(`${what} is named "${message}": it has ${names}`)
+  const matches = first === undefined ? 'no message' : 'more than one message'
+  throw new Error(`${matches} is named "${message}": it has ${names}`)
 }
 
 /** The message with this full name; if there is none, those whose names end in it. */
@@ -90,10 +90,10 @@ const SCALARS: Readonly<Record<string, Fit>> = {
 type FitOf = (type: Type) => Fit
 
 /** A missing field and null are the same, as in the JSON of Protobuf. */
-function messageFit(type: Type, of: FitOf): Fit {
+function messageFit(type: Type, fitOf: FitOf): Fit {
   const fields = type.fieldsArray.map((field) => ({
     name: field.name,
-    fit: fieldFit(field, of),
+    fit: fieldFit(field, fitOf),
     isOptional: !field.required,
   }))
   const fit = objectFit(fields, isMissing)
@@ -121,16 +121,16 @@ function secondOf(
 
 const REQUIRED: Misfit = { at: '', why: 'is required' }
 
-function fieldFit(field: Field, of: FitOf): Fit {
-  const one = valueFit(field, of)
-  if (field.required) return (value) => (isMissing(value) ? REQUIRED : one(value))
-  if (field instanceof protobuf.MapField) return mapFit(keyFit(field.keyType), one)
-  return field.repeated ? arrayFit(one) : one
+function fieldFit(field: Field, fitOf: FitOf): Fit {
+  const fit = valueFit(field, fitOf)
+  if (field.required) return (value) => (isMissing(value) ? REQUIRED : fit(value))
+  if (field instanceof protobuf.MapField) return mapFit(keyFit(field.keyType), fit)
+  return field.repeated ? arrayFit(fit) : fit
 }
 
-function valueFit({ type, resolvedType }: Field, of: FitOf): Fit {
+function valueFit({ type, resolvedType }: Field, fitOf: FitOf): Fit {
   if (resolvedType instanceof protobuf.Enum) return enumFit(Object.keys(resolvedType.values))
-  return resolvedType === null ? (SCALARS[type] as Fit) : of(resolvedType)
+  return resolvedType === null ? (SCALARS[type] as Fit) : fitOf(resolvedType)
 }
 
 /** Keys of maps are names in an object. */

@@ -32,10 +32,10 @@ export function confluentFormat(
     const { memory, from, to } = place
     const id = schemaIdOf(memory.bytes, from, to)
     if (id === null || to - from > LIMITS.bytes) return false
-    const known = schemas.get(id)
-    if (known === undefined || 'error' in known || known.scan === null) return false
+    const decoder = schemas.get(id)
+    if (decoder === undefined || 'error' in decoder || decoder.scan === null) return false
     place.from += PREFIX_BYTES
-    return known.scan(place, columns, row)
+    return decoder.scan(place, columns, row)
   }
   const at = new Place()
   const prepare = (records: RawRecords, how: Preparing) => {

@@ -34,8 +34,8 @@ export async function openOutput(
   { subjects, where }: OutputParts,
 ): Promise<OutputFormat | null> {
   if (format === undefined) return null
-  const refused = (what: string, cause?: unknown) =>
-    new TidemarkError('TOPOLOGY_INVALID', what, { where, cause })
+  const refused = (message: string, cause?: unknown) =>
+    new TidemarkError('TOPOLOGY_INVALID', message, { where, cause })
   const mistake = mistakeIn(format)
   if (mistake !== null) throw refused(mistake)
   const schema = { type: TYPES[format.is], text: format.schema, references: [] }
@@ -66,7 +66,7 @@ function mistakeIn(format: RegisteredFormat): string | null {
     : `register must be true or false, not ${typeof register}`
 }
 
-/** Writes what a consumer decodes as JSON; needs no registry. */
+/** Writes the values that a consumer decodes, as JSON; needs no registry. */
 async function shownOutput(schema: WholeSchema, encoder: PayloadEncoder): Promise<OutputFormat> {
   const { openDecoder } = await import('./schemas.ts')
   const decoder = openDecoder({ ...schema, id: 0 }, null)
@@ -137,9 +137,9 @@ export class RegisteredOutput implements OutputFormat {
     const { schema, subject, register, where } = this.#o
     const id = await this.#subjects.find(subject, schema)
     if (id !== null || register) return id
-    const what = `subject "${subject}" of the schema registry does not have the schema of this sink`
+    const message = `subject "${subject}" of the schema registry does not have the schema of this sink`
     const hint = 'register exactly this schema there, or set register: true in its format'
-    throw new TidemarkError('SCHEMA_NOT_REGISTERED', what, { where, hint })
+    throw new TidemarkError('SCHEMA_NOT_REGISTERED', message, { where, hint })
   }
 
   async #orWhere<T>(ask: () => Promise<T>): Promise<T> {
@@ -148,14 +148,14 @@ export class RegisteredOutput implements OutputFormat {
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError) || thrown.code !== 'SCHEMA_REJECTED') throw thrown
       const { subject, where } = this.#o
-      const what = `the schema registry does not take the schema of this sink in subject "${subject}": ${thrown.message}`
+      const message = `the schema registry does not take the schema of this sink in subject "${subject}": ${thrown.message}`
       const hint = 'change the schema so that it is compatible, or write another topic'
-      throw new TidemarkError('SCHEMA_REJECTED', what, { where, hint, cause: thrown })
+      throw new TidemarkError('SCHEMA_REJECTED', message, { where, hint, cause: thrown })
     }
   }
 }
 
-/** @throws Error what is wrong with the schema */
+/** @throws Error the fault of the schema */
 async function openEncoder(schema: WholeSchema, message: string | null): Promise<PayloadEncoder> {
   checkSize(schema)
   // Loaded on demand: the libraries are large, and most topologies write JSON.
@@ -173,7 +173,7 @@ async function openEncoder(schema: WholeSchema, message: string | null): Promise
 export type EncodeJson = (json: Buffer) => Buffer
 
 /**
- * @param latest `message`: name of the Protobuf message; `null`: the only one, or it is no Protobuf
+ * @param latest `message`: name of the Protobuf message; `null`: the only one, or not Protobuf
  * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_NOT_REGISTERED`: there is no such subject
  * · `CONFIG_INVALID`: its schema cannot be used
  */
@@ -184,13 +184,13 @@ export async function latestEncoder(
   const { subject, message } = latest
   const schema = await subjects.latest(subject)
   if (schema === null) {
-    const what = `the schema registry has no subject "${subject}"`
+    const reason = `the schema registry has no subject "${subject}"`
     const hint = 'register its schema, name another --subject, or write the lines --as-is'
-    throw new TidemarkError('SCHEMA_NOT_REGISTERED', what, { where: subjects.url, hint })
+    throw new TidemarkError('SCHEMA_NOT_REGISTERED', reason, { where: subjects.url, hint })
   }
   const encoder = await openEncoder(schema, message).catch((cause: unknown) => {
-    const what = `schema ${schema.id} of subject "${subject}" cannot be used: ${messageOf(cause)}`
-    throw new TidemarkError('CONFIG_INVALID', what, { where: subjects.url, cause })
+    const reason = `schema ${schema.id} of subject "${subject}" cannot be used: ${messageOf(cause)}`
+    throw new TidemarkError('CONFIG_INVALID', reason, { where: subjects.url, cause })
   })
   const prefix = prefixOf(schema.id)
   return (json) => Buffer.concat([prefix, encoder.encode(valueIn(json))])

@@ -27,17 +27,17 @@ export function prefixOf(id: number): Buffer {
 }
 
 export function noSchemaId(length: number): TidemarkError {
-  const what =
+  const message =
     length < PREFIX_BYTES
       ? `the value has ${length} bytes, too few for a schema id`
       : 'the value does not begin with a zero byte and a schema id'
   const hint = "the source's records are expected in the wire format of a schema registry"
-  return new TidemarkError('SCHEMA_ID_MISSING', what, { hint })
+  return new TidemarkError('SCHEMA_ID_MISSING', message, { hint })
 }
 
-export function noRegistry(what: string): TidemarkError {
+export function noRegistry(subject: string): TidemarkError {
   const hint = 'give its address: --registry http://host:port'
-  return configFault(`${what} in a schema registry, and none is given`, undefined, hint)
+  return configFault(`${subject} in a schema registry, and none is given`, undefined, hint)
 }
 
 /** UTF-16 units of a schema and all that it refers to: libraries read them at once. */
@@ -79,23 +79,23 @@ export interface PayloadEncoder {
 
 /** Makes a function for each type, once. A type may contain itself. */
 export function perType<T, A, R>(
-  make: (type: T, of: (type: T) => (value: A) => R) => (value: A) => R,
+  make: (type: T, functionOf: (type: T) => (value: A) => R) => (value: A) => R,
 ): (type: T) => (value: A) => R {
-  const known = new Map<T, (value: A) => R>()
-  const of = (type: T): ((value: A) => R) => {
-    const before = known.get(type)
+  const functions = new Map<T, (value: A) => R>()
+  const functionOf = (type: T): ((value: A) => R) => {
+    const before = functions.get(type)
     if (before !== undefined) return before
-    known.set(type, (value) => of(type)(value))
-    const made = make(type, of)
-    known.set(type, made)
+    functions.set(type, (value) => functionOf(type)(value))
+    const made = make(type, functionOf)
+    functions.set(type, made)
     return made
   }
-  return of
+  return functionOf
 }
 
-/** Makes a decoder that walks over a value first. @param what its type and schema, for messages */
+/** Makes a decoder that walks over a value first. @param schema its name, for messages */
 export function checkedDecode(
-  what: string,
+  schema: string,
   walk: Walk,
   decode: PayloadDecoder['decode'],
 ): PayloadDecoder['decode'] {
@@ -103,12 +103,12 @@ export function checkedDecode(
   return (payload) => {
     cursor.begin(payload, 0, payload.length)
     const why = refusalOf(walk, cursor)
-    if (why !== null) throw invalidPayload(`the value does not match ${what}: ${why}`)
+    if (why !== null) throw invalidPayload(`the value does not match ${schema}: ${why}`)
     try {
       return decode(payload)
     } catch (thrown) {
       if (thrown instanceof TidemarkError) throw thrown
-      throw invalidPayload(`the value does not match ${what}`, thrown)
+      throw invalidPayload(`the value does not match ${schema}`, thrown)
     }
   }
 }

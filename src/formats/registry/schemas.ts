@@ -26,8 +26,8 @@ export function openDecoder(schema: RegisteredSchema, target: ScanTarget | null)
   } catch (cause) {
     const why = messageOf(cause)
     const short = why.length <= MOST_WORDS ? why : `${why.slice(0, MOST_WORDS)}…`
-    const what = `${NAMES[schema.type]} schema ${schema.id} cannot be used: ${short}`
-    throw new TidemarkError('SCHEMA_UNUSABLE', what, { cause })
+    const message = `${NAMES[schema.type]} schema ${schema.id} cannot be used: ${short}`
+    throw new TidemarkError('SCHEMA_UNUSABLE', message, { cause })
   }
 }
 
@@ -42,7 +42,7 @@ const MOST_AT_ONCE = 20
 export class KnownSchemas {
   readonly #registry: SchemaRegistry
   readonly #target: ScanTarget | null
-  readonly #known = new LRUCache<number, KnownSchema>({ max: MOST_SCHEMAS })
+  readonly #schemas = new LRUCache<number, KnownSchema>({ max: MOST_SCHEMAS })
   readonly #missing = new MissingSchemas()
   /** By id, so that partitions share a request. */
   readonly #fetching = new Map<number, Promise<void>>()
@@ -54,7 +54,7 @@ export class KnownSchemas {
 
   /** `undefined`: not fetched yet, or it does not exist. */
   get(id: number): KnownSchema | undefined {
-    return this.#known.get(id)
+    return this.#schemas.get(id)
   }
 
   isGivenUp(id: number, { clock, mayGiveUp }: Preparing): boolean {
@@ -63,13 +63,13 @@ export class KnownSchemas {
 
   /** @throws TidemarkError `SCHEMA_UNKNOWN`: it was given up · `SCHEMA_UNUSABLE` */
   decoder(id: number): PayloadDecoder {
-    const known = this.get(id)
-    if (known === undefined) {
+    const schema = this.get(id)
+    if (schema === undefined) {
       const why = this.#missing.whyGivenUp(id)
       throw why ?? new TidemarkError('INVARIANT', `schema ${id} was not prepared`)
     }
-    if ('error' in known) throw known.error
-    return known
+    if ('error' in schema) throw schema.error
+    return schema
   }
 
   /**
@@ -84,8 +84,8 @@ export class KnownSchemas {
     const waited = ids.find((id) => this.get(id) === undefined && !this.isGivenUp(id, how))
     if (waited === undefined) return
     const why = this.#missing.why(waited)?.message ?? `schema ${waited} is not there`
-    const what = `${why}, which a record refers to`
-    throw new TidemarkError('REGISTRY_UNAVAILABLE', what, { where: this.#registry.url })
+    const message = `${why}, which a record refers to`
+    throw new TidemarkError('REGISTRY_UNAVAILABLE', message, { where: this.#registry.url })
   }
 
   #fetchOnce(id: number, clock: Preparing['clock']): Promise<void> {
@@ -97,9 +97,9 @@ export class KnownSchemas {
   /** @throws TidemarkError `REGISTRY_UNAVAILABLE` */
   async #fetch(id: number, clock: Preparing['clock']): Promise<void> {
     try {
-      this.#known.set(id, openDecoder(await this.#registry.schema(id), this.#target))
+      this.#schemas.set(id, openDecoder(await this.#registry.schema(id), this.#target))
     } catch (error) {
-      if (isFault(error, 'SCHEMA_UNUSABLE')) this.#known.set(id, { error })
+      if (isFault(error, 'SCHEMA_UNUSABLE')) this.#schemas.set(id, { error })
       else if (isFault(error, 'SCHEMA_UNKNOWN')) this.#missing.denied(id, clock.elapsedMs(), error)
       else {
         this.#missing.unanswered(id)
@@ -125,7 +125,7 @@ const GIVEN_UP_MS = 60_000
 const MOST_APART_MS = 2 * GIVEN_UP_MS
 
 interface Missing {
-  /** The first denial without another answer since; `null`: there was one. */
+  /** The first denial without another answer after it; `null`: there was one. */
   readonly sinceMs: number | null
   /** The time of the last denial, and its error. */
   readonly saidMs: number
