@@ -13,7 +13,7 @@ export interface ColumnForm {
   readonly path: FieldPath
   readonly type: ColumnType
   readonly isOptional: boolean
-  /** May an object on the path be missing, or `null`? */
+  /** Whether an object on the path may be missing, or `null`. */
   readonly isWithinOptional: boolean
   /** Texts have no quotes, and numbers no literals. @default they have */
   readonly isBinary?: true

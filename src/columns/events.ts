@@ -10,13 +10,13 @@ export interface Events {
 }
 
 export interface Read<R> {
-  /** May throw whatever the function throws. */
+  /** May throw any error of the function. */
   of(events: Events, index: number): R
 }
 
 /** Makes a {@link Read} for a function, or for a field of the events. */
 export interface Reader {
-  <R>(of: EventFunction<R>): Read<R>
+  <R>(get: EventFunction<R>): Read<R>
   field(name: string): Read<unknown>
 }
 
@@ -25,8 +25,8 @@ export function picking(name: string): EventFunction<unknown> {
   return (event) => (event as Readonly<Record<string, unknown>>)[name]
 }
 
-const call = <R>(of: EventFunction<R>): Read<R> => ({
-  of: (events, index) => of(events.at(index)),
+const call = <R>(get: EventFunction<R>): Read<R> => ({
+  of: (events, index) => get(events.at(index)),
 })
 
 export const called: Reader = Object.assign(call, { field: (name: string) => call(picking(name)) })

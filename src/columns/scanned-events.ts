@@ -56,35 +56,35 @@ export class ScannedEvents implements Events {
 
 /** Reads fields that a function only picks from columns; calls all other functions. */
 export function columnReader(forms: readonly ColumnForm[]): Reader {
-  const read = <R>(of: EventFunction<R>): Read<R> => {
-    const reading = readFunction(of)
-    return ('why' in reading ? null : columnRead(of, reading.expression, forms)) ?? called(of)
+  const read = <R>(get: EventFunction<R>): Read<R> => {
+    const reading = readFunction(get)
+    return ('why' in reading ? null : columnRead(get, reading.expression, forms)) ?? called(get)
   }
   const field = (name: string) => fieldRead(picking(name), [name], forms) ?? called.field(name)
   return Object.assign(read, { field })
 }
 
 function columnRead<R>(
-  of: EventFunction<R>,
+  get: EventFunction<R>,
   expression: Expression,
   forms: readonly ColumnForm[],
 ): Read<R> | null {
   switch (expression.is) {
     case 'pick':
-      return fieldRead(of, expression.path, forms)
+      return fieldRead(get, expression.path, forms)
     case 'equals': {
-      const field = fieldRead(of, expression.path, forms)
+      const field = fieldRead(get, expression.path, forms)
       const { to, negated } = expression
       if (field === null) return null
       return {
         of: (events, index) => {
           const value = field.valueIn(events, index)
-          return value === UNKNOWN ? of(events.at(index)) : (((value === to) !== negated) as R)
+          return value === UNKNOWN ? get(events.at(index)) : (((value === to) !== negated) as R)
         },
       }
     }
     case 'time':
-      return timeRead(of, expression, forms)
+      return timeRead(get, expression, forms)
     case 'literal':
       return { of: () => expression.value as R }
     case 'object':
@@ -94,7 +94,7 @@ function columnRead<R>(
 
 /** A time that is a number is converted each time: its column holds the number itself. */
 function timeRead<R>(
-  of: EventFunction<R>,
+  get: EventFunction<R>,
   { path, unit }: Extract<Expression, { is: 'time' }>,
   forms: readonly ColumnForm[],
 ): Read<R> | null {
@@ -102,26 +102,26 @@ function timeRead<R>(
   const form = forms[column]
   if (form === undefined) return null
   if (unit === 'iso') {
-    return form.type === 'text' ? new FieldRead(of, column, { ...form, isTime: true }) : null
+    return form.type === 'text' ? new FieldRead(get, column, { ...form, isTime: true }) : null
   }
-  const field = new FieldRead(of, column, form)
+  const field = new FieldRead(get, column, form)
   return {
     of(events, index) {
       const value = field.valueIn(events, index)
       if (typeof value === 'number') return timeMs(value, unit) as R
-      return value === null || value === undefined ? (value as R) : of(events.at(index))
+      return value === null || value === undefined ? (value as R) : get(events.at(index))
     },
   }
 }
 
 function fieldRead<R>(
-  of: EventFunction<R>,
+  get: EventFunction<R>,
   path: FieldPath,
   forms: readonly ColumnForm[],
 ): FieldRead<R> | null {
   const column = columnAt(path, forms)
   const form = forms[column]
-  return form === undefined ? null : new FieldRead(of, column, form)
+  return form === undefined ? null : new FieldRead(get, column, form)
 }
 
 function columnAt(path: FieldPath, forms: readonly ColumnForm[]): number {
@@ -134,10 +134,10 @@ export const NO_CELL = -1
 
 export class FieldRead<R> implements Read<R> {
   readonly type: ColumnType
-  /** Is it the number of a time that the column has as text? {@link cellIn} writes it. */
+  /** Whether it is the number of a time that is a text in the column. {@link cellIn} writes it. */
   readonly isTime: boolean
   readonly column: number
-  readonly #of: EventFunction<R>
+  readonly #get: EventFunction<R>
   // Results for an absent and for a null field. Where an object on the path to a nested field may
   // be missing, the function throws, so it must be called.
   readonly #ofNone: unknown
@@ -145,13 +145,13 @@ export class FieldRead<R> implements Read<R> {
   readonly #texts = new TextCache()
 
   constructor(
-    of: EventFunction<R>,
+    get: EventFunction<R>,
     column: number,
     { path, type, isTime = false }: ColumnForm & { readonly isTime?: boolean },
   ) {
     this.type = isTime ? 'number' : type
     this.isTime = isTime
-    this.#of = of
+    this.#get = get
     this.column = column
     this.#ofNone = path.length === 1 ? undefined : UNKNOWN
     this.#ofNull = path.length === 1 ? null : UNKNOWN
@@ -159,7 +159,7 @@ export class FieldRead<R> implements Read<R> {
 
   of(events: Events, index: number): R {
     const value = this.valueIn(events, index)
-    return value === UNKNOWN ? this.#of(events.at(index)) : (value as R)
+    return value === UNKNOWN ? this.#get(events.at(index)) : (value as R)
   }
 
   /** The cell with the value; {@link NO_CELL}: only {@link of} can tell. */
@@ -192,9 +192,10 @@ export class FieldRead<R> implements Read<R> {
   }
 }
 
-/** Writes the time of a cell's text into its number, which a text does not use. @returns is it one? */
-function isParsed({ numbers, starts, ends }: ScannedColumns, cell: number, of: Memory): boolean {
-  const ms = isoTimeAt(of.bytes, starts[cell] as number, ends[cell] as number)
+/** Writes the time of a cell's text into its unused number. @returns whether the text is a time */
+function isParsed(columns: ScannedColumns, cell: number, memory: Memory): boolean {
+  const { numbers, starts, ends } = columns
+  const ms = isoTimeAt(memory.bytes, starts[cell] as number, ends[cell] as number)
   numbers[cell] = ms
   return !Number.isNaN(ms)
 }
@@ -222,9 +223,9 @@ class TextCache {
     const texts = this.#texts
     if (texts === null || to - from > LONGEST) return memory.text(from, to)
     const slot = HASH.of(memory, from, to) & (SLOTS - 1)
-    const known = texts[slot] as string
+    const cachedText = texts[slot] as string
     this.#asked++
-    if (known.length === to - from && isSame(known, memory.bytes, from)) return known
+    if (cachedText.length === to - from && isSame(cachedText, memory.bytes, from)) return cachedText
     const text = memory.text(from, to)
     texts[slot] = text
     this.#made++
@@ -233,7 +234,7 @@ class TextCache {
   }
 }
 
-/** A text that is not ASCII never is. */
+/** Whether a text has these bytes; one that is not ASCII never has. */
 function isSame(text: string, bytes: Uint8Array, from: number): boolean {
   for (let i = 0; i < text.length; i++) {
     const byte = bytes[from + i] as number
