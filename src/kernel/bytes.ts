@@ -14,7 +14,7 @@ const UTF8 = 3
 
 /** A whole buffer that many slices share, so that no slice needs an object of its own. */
 export class Memory {
-  // Three views, each used for what it is fastest at. (A loop over bytes is fast only while all
+  // Three views, each used where it is the fastest. (A loop over bytes is fast only while all
   // arrays that it sees are of one class.)
   readonly bytes: Uint8Array
   readonly view: DataView
@@ -45,8 +45,8 @@ export class Constant {
   /** The bytes, padded to whole words. */
   readonly view: DataView
 
-  constructor(of: string | Uint8Array) {
-    const bytes = typeof of === 'string' ? Buffer.from(of) : of
+  constructor(content: string | Uint8Array) {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content
     this.length = bytes.length
     const padded = new Uint8Array(Math.ceil(bytes.length / WORD) * WORD)
     padded.set(bytes)

@@ -1,6 +1,6 @@
-/** So many failures in a row open the breaker … */
+/** Failures in a row that open the breaker … */
 const MOST_FAILURES = 64
-/** … or so few over some time. */
+/** … or fewer over some time. */
 const FEW_FAILURES = 5
 /** How long nothing is asked, ms: doubled each time until the longest. */
 const FIRST_MS = 1_000

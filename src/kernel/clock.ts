@@ -34,8 +34,8 @@ const LONGEST_MS = 2 ** 31 - 1
 export const wallClock: Clock = {
   nowMs: () => Date.now(),
   present: () => {
-    const [told, counted] = [Date.now(), Math.floor(beganMs + performance.now())]
-    return { earliestMs: Math.min(told, counted), latestMs: Math.max(told, counted) }
+    const [clockMs, countedMs] = [Date.now(), Math.floor(beganMs + performance.now())]
+    return { earliestMs: Math.min(clockMs, countedMs), latestMs: Math.max(clockMs, countedMs) }
   },
   elapsedMs: () => performance.now(),
   // Node's sleep rejects when it is aborted.

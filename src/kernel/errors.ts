@@ -74,7 +74,7 @@ const ACTIONS = {
   OUTPUT_TIMESTAMP: 'dead-letter',
   // The model can score no event of a batch: it is retried, and its partitions wait.
   MODEL_FAILING: 'retry',
-  // The schema registry does not answer: what needs one of its schemas waits.
+  // The schema registry does not answer: a partition that needs one of its schemas waits.
   REGISTRY_UNAVAILABLE: 'retry',
   // Brokers, the group, the log.
   BROKER_UNAVAILABLE: 'retry',
@@ -112,11 +112,11 @@ export interface ErrorDetails {
 }
 
 /**
- * An error with a code. The message says what failed and with which value, but never contains a
+ * An error with a code. The message names the failure and its value, but never contains a
  * payload or a key; the `cause` may.
  */
 export class TidemarkError extends Error {
-  /** The kind of error; it determines what is done about it. */
+  /** The kind of error; it determines the action. */
   readonly code: Code
   /** A file, a step, or `topic-partition@offset`. */
   readonly where: string | undefined
@@ -168,7 +168,7 @@ export function isSystemError(
 }
 
 /**
- * Returns a function for `catch`, which throws what it gets. An error of the system about an open
+ * Returns a function for `catch`, which throws its argument. An error of the system about an open
  * file does not say which file that is: it gets the path.
  */
 export function atPath(path: string): (thrown: unknown) => never {

@@ -1,8 +1,8 @@
 // Names that outlive a process.
 
 /** One string per partition, for map keys and for people: `payments-3`. */
-export function partitionName(of: { readonly topic: string; readonly partition: number }): string {
-  return `${of.topic}-${of.partition}`
+export function partitionName(place: Pick<OutputPlace, 'topic' | 'partition'>): string {
+  return `${place.topic}-${place.partition}`
 }
 
 /** The position of a record in the log, for people: `payments-3@1041`. */
@@ -35,7 +35,7 @@ export function windowId(
 
 const OUTPUT_ID = /^([^/]+)\/(\d+)\/(?:(\d+)\/([^/]+)|([^/]+)\/(.*\/-?\d+))$/s
 
-/** What an output was made of: a record, or a closed window. */
+/** The cause of an output: a record, or a closed window. */
 export interface OutputCause extends OutputPlace {
   /** The offset of the record, or key and start of the window. */
   readonly of: number | string
@@ -56,6 +56,6 @@ export function parseOutputId(id: string): OutputCause | null {
 export function causeOf(id: string): string | null {
   const cause = parseOutputId(id)
   if (cause === null) return null
-  const { topic, partition, of } = cause
-  return `${topic}/${partition}/${typeof of === 'number' ? of : `/${of}`}`
+  const { topic, partition, of: origin } = cause
+  return `${topic}/${partition}/${typeof origin === 'number' ? origin : `/${origin}`}`
 }

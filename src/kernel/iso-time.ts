@@ -22,7 +22,7 @@ export function isoTimeMs(text: string): number {
 
 /**
  * The time in bytes `from` ≤ i < `to`, ms since the epoch, rounded down; a leap second is the first
- * second of the next minute. NaN: they are no time of the years 0 to 9999 with an offset.
+ * second of the next minute. NaN: they are not a time of the years 0 to 9999 with an offset.
  */
 export function isoTimeAt(bytes: Uint8Array, from: number, to: number): number {
   const isUtc = bytes[to - 1] === LARGE_Z || bytes[to - 1] === SMALL_Z
@@ -68,14 +68,14 @@ function isApart(bytes: Uint8Array, from: number): boolean {
   )
 }
 
-/** A number of two digits; NaN: these are none. */
+/** A number of two digits; NaN: they are not one. */
 function digitsAt(bytes: Uint8Array, at: number): number {
   const tens = (bytes[at] as number) - 0x30
   const ones = (bytes[at + 1] as number) - 0x30
   return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN
 }
 
-/** Minutes that local time is ahead of UTC; NaN: this is no offset. */
+/** Minutes that local time is ahead of UTC; NaN: it is not an offset. */
 function offsetAt(bytes: Uint8Array, at: number): number {
   const sign = bytes[at]
   const hours = digitsAt(bytes, at + 1)
@@ -85,7 +85,7 @@ function offsetAt(bytes: Uint8Array, at: number): number {
   return sign === PLUS ? hours * 60 + minutes : -(hours * 60 + minutes)
 }
 
-/** Whole ms of a fraction of a second, which may be left out; NaN: this is none. */
+/** Whole ms of a fraction of a second, which may be left out; NaN: it is not one. */
 function fractionAt(bytes: Uint8Array, from: number, end: number): number {
   if (from === end) return 0
   if (bytes[from] !== POINT || from + 1 === end) return Number.NaN

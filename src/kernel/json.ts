@@ -7,7 +7,7 @@ export function jsonOrNull(text: string): unknown {
   }
 }
 
-/** The object that a text says in JSON; `null`: it is none. */
+/** The object that a text says in JSON; `null`: it is not an object. */
 export function jsonObject(text: string): Readonly<Record<string, unknown>> | null {
   const value = jsonOrNull(text)
   const isObject = typeof value === 'object' && !Array.isArray(value)

@@ -1,10 +1,10 @@
 import { TidemarkError } from './errors.ts'
 
-// Lifecycles as data: which state may follow which, and what causes the transition.
+// Lifecycles as data: which state may follow which, and the cause of the transition.
 
 export interface LifecycleTable<S extends string> {
   readonly first: S
-  /** By state, the states that may follow it, and what causes each transition; an end has none. */
+  /** By state, the states that may follow it, and the cause of each transition; an end has none. */
   readonly next: Readonly<Record<S, Readonly<Partial<Record<S, string>>>>>
 }
 
@@ -30,8 +30,8 @@ export class Lifecycle<S extends string> {
   /** @throws TidemarkError `INVARIANT`: the state cannot follow; no state follows itself */
   enter(state: S): void {
     if (this.#table.next[this.#state][state] === undefined) {
-      const what = `${this.#whose} cannot go from "${this.#state}" to "${state}"`
-      throw new TidemarkError('INVARIANT', what)
+      const message = `${this.#whose} cannot go from "${this.#state}" to "${state}"`
+      throw new TidemarkError('INVARIANT', message)
     }
     this.#state = state
   }

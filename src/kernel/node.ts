@@ -13,7 +13,7 @@ export function packageVersion(): string {
 /**
  * Creates a folder and those around it. Node's `recursive` never returns where a file system denies
  * that a folder exists and does not let it be created, as `/proc` does (Node 20 to 24).
- * @throws Error what the file system answers
+ * @throws Error the answer of the file system
  */
 export function makeFolder(path: string): void {
   try {
@@ -41,7 +41,7 @@ export function generated(parameters: readonly string[], body: string): unknown 
   }
 }
 
-/** Is an address reachable from this machine only? An IPv6 address may be in brackets. */
+/** Whether an address is reachable from this machine only. An IPv6 address may be in brackets. */
 export function isLoopback(host: string): boolean {
   if (['localhost', '::1', '[::1]'].includes(host)) return true
   return isIPv4(host) && host.startsWith('127.')

@@ -8,13 +8,13 @@ export interface Trying<R> {
   /** The first attempt, if it has begun. */
   readonly begun?: Promise<R>
   readonly waits: BackoffRange
-  /** Does the error pass by itself? */
+  /** Whether the error passes by itself. */
   readonly isTemporary: (error: TidemarkError) => boolean
   /** Called with the reason when the first attempt has failed, with `null` once one succeeds. */
   readonly tell: (reason: string | null) => void
 }
 
-/** Retries what will succeed some time, until it is stopped. */
+/** Retries attempts that will succeed some time, until it is stopped. */
 export class Retrier {
   readonly #context: { readonly clock: Clock; readonly random: Random }
   readonly #stopped = new AbortController()
@@ -24,14 +24,14 @@ export class Retrier {
     this.#context = context
   }
 
-  /** Has something failed that is tried again now? */
+  /** Whether something has failed that is tried again now. */
   get isHeldUp(): boolean {
     return this.#heldUp > 0
   }
 
   /**
    * @returns `null`: it was stopped meanwhile
-   * @throws what `attempt` throws, if it does not pass
+   * @throws the error of `attempt`, if it does not pass
    */
   async until<R>({ attempt, begun, waits, isTemporary, tell }: Trying<R>): Promise<R | null> {
     const { clock, random } = this.#context

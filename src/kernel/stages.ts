@@ -1,5 +1,5 @@
 /**
- * The stages of an event's processing, in order; docs/operations.md says what each is. `task`:
+ * The stages of an event's processing, in order; docs/operations.md describes each. `task`:
  * timed once for each chunk and topology · `worker`: for all topologies together.
  */
 export const STAGES = {

@@ -22,7 +22,7 @@ export const days = (n: number): DurationMs => (n * 86_400_000) as DurationMs
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
-/** The ms of a duration such as `90m`, `6h` or `2d`; `null`: it is none. */
+/** The ms of a duration such as `90m`, `6h` or `2d`; `null`: it is not one. */
 export function parseDuration(text: string): number | null {
   const [, number, word] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? []
   return number === undefined ? null : Number(number) * UNIT_MS[word as keyof typeof UNIT_MS]
@@ -67,8 +67,8 @@ export function dayOfWeek(eventTimeMs: number, offset: DurationMs = hours(0)): n
   return remainder(Math.floor((eventTimeMs + offset) / days(1)) + 3, 7) + 1
 }
 
-function remainder(n: number, of: number): number {
-  return ((n % of) + of) % of
+function remainder(n: number, divisor: number): number {
+  return ((n % divisor) + divisor) % divisor
 }
 
 /** A duration for people: `1.5 s`, `12 min`, `3.2 h`. */

@@ -46,7 +46,7 @@ function isSo(question: () => boolean): boolean {
 }
 
 /** By code of Node or of an alert; `SETTING` stands for the settings of the connection. */
-const FAULTS: readonly (readonly [codes: RegExp, what: string, hint: string])[] = [
+const FAULTS: readonly (readonly [codes: RegExp, reason: string, hint: string])[] = [
   [/^CERT_HAS_EXPIRED/, 'its certificate has expired', 'renew it, or that of its authority'],
   [/^CERT_NOT_YET_VALID/, 'its certificate is not valid yet', "check this machine's clock"],
   [/ALTNAME/, 'its certificate is for another name', 'use a name that is in it'],
@@ -72,6 +72,6 @@ export function tlsFault(thrown: unknown, setting: string) {
   if (kind === undefined || hint === undefined) return null
   // Node says which names a certificate has.
   const [, names] = /altnames: (.*?)[\s:]*$/.exec(message) ?? []
-  const what = names === undefined ? kind : `${kind} (${names})`
-  return { what, hint: hint.replaceAll('SETTING', setting) }
+  const fault = names === undefined ? kind : `${kind} (${names})`
+  return { what: fault, hint: hint.replaceAll('SETTING', setting) }
 }
