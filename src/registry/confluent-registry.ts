@@ -24,7 +24,7 @@ export interface RegistryOptions {
   readonly ca?: string
 }
 
-// Loaders differ in what they make of its default export, if it is imported.
+// Loaders differ in the result of its default export, if it is imported.
 const { default: connect } = createRequire(import.meta.url)(
   '@kafkajs/confluent-schema-registry/dist/api/index.js',
 ) as typeof library
@@ -33,7 +33,7 @@ const { default: connect } = createRequire(import.meta.url)(
 const ANSWER_MS = 5_000
 /** The registry, or a subject, lacks the schema; status 404. */
 const NO_SUCH_SCHEMA = 40_403
-/** There is no such subject, or no version of it. */
+/** The subject, or its version, does not exist. */
 const NO_SUCH_SUBJECT = [40_401, 40_402]
 const NOT_THERE = [...NO_SUCH_SUBJECT, NO_SUCH_SCHEMA]
 /** The statuses of a schema that is not compatible, or no schema. */
@@ -130,14 +130,14 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
 
   async latest(subject: string): Promise<RegisteredSchema | null> {
     const request = () => this.#api.Subject.latestVersion({ subject })
-    const is = (of: unknown): of is SchemaBody & IdBody => isSchema(of) && hasId(of)
+    const is = (answer: unknown): answer is SchemaBody & IdBody => isSchema(answer) && hasId(answer)
     const body = await this.#ask(request, is, NO_SUCH_SUBJECT)
     return body === null ? null : this.#whole(body.id, body)
   }
 
   async #whole(id: number, body: SchemaBody): Promise<RegisteredSchema> {
     const { schemaType } = body
-    const type = TYPES.find((known) => known.toUpperCase() === (schemaType ?? 'AVRO'))
+    const type = TYPES.find((name) => name.toUpperCase() === (schemaType ?? 'AVRO'))
     if (type === undefined) throw unknown(`schema ${id} is of the unknown type ${schemaType}`)
     const references = new Map<string, NamedSchema>()
     await this.#follow(id, body.references ?? [], references)
@@ -172,9 +172,9 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
     try {
       body = (await request()).data()
     } catch (thrown) {
-      const { url: of = '' } = thrown as { url?: string }
-      const response = this.#failed.get(of)
-      this.#failed.delete(of)
+      const { url = '' } = thrown as { url?: string }
+      const response = this.#failed.get(url)
+      this.#failed.delete(url)
       const noAnswer = response === undefined ? thrown : response.error()
       if (response === undefined || noAnswer !== null) {
         const tls = tlsFault(noAnswer, '--registry')
@@ -212,8 +212,8 @@ export class ConfluentRegistry implements SchemaRegistry, SchemaSubjects {
   }
 }
 
-function unknown(what: string): TidemarkError {
-  return new TidemarkError('SCHEMA_UNKNOWN', what)
+function unknown(message: string): TidemarkError {
+  return new TidemarkError('SCHEMA_UNKNOWN', message)
 }
 
 function isSchema(body: unknown): body is SchemaBody {

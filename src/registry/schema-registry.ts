@@ -37,7 +37,7 @@ export type NewSchema = Pick<WholeSchema, 'type' | 'text'>
 export interface SchemaSubjects extends Pick<SchemaRegistry, 'url'> {
   /**
    * Returns the id of this schema in a subject, whatever its layout; `null`: it is not there.
-   * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_REJECTED`: it is no schema
+   * @throws TidemarkError `REGISTRY_UNAVAILABLE` · `SCHEMA_REJECTED`: it is not a schema
    */
   find(subject: string, schema: NewSchema): Promise<number | null>
   /** Why a schema may not follow the latest one; empty: it may. Throws as {@link find}. */
