@@ -44,7 +44,7 @@ function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
     .map(() => new TidemarkError('CONFIG_INVALID', 'an argument is not a topology', { hint }))
 }
 
-export type HostOptions = Omit<RunWorkerOptions, keyof WorkerConfig>
+type HostOptions = Omit<RunWorkerOptions, keyof WorkerConfig>
 
 export interface Hosted {
   readonly prepared: Prepared
