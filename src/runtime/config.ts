@@ -159,14 +159,15 @@ const KAFKA = under('Kafka', {
   sessionTimeoutMs: setting<number>({
     value: '<seconds>',
     about:
-      'how long the group waits for a silent worker before it reassigns its partitions, seconds',
+      'how long the group waits for a silent worker before it reassigns its partitions, seconds (session.timeout.ms of Kafka)',
     fallback: SESSION_TIMEOUT_MS,
     fallbackText: '10',
     kind: integer({ from: 1_000, to: 1_800_000 }, SECOND),
   }),
   from: setting<From>({
     value: '<earliest|latest>',
-    about: 'where to start reading if the group has no committed offset: earliest or latest',
+    about:
+      'where to start reading if the group has no committed offset: earliest or latest (auto.offset.reset of Kafka)',
     fallback: 'earliest',
     kind: oneOf(['earliest', 'latest']),
   }),
@@ -183,7 +184,7 @@ const COMMITS = under('Commits and output', {
   guarantee: setting<Guarantee>({
     value: '<name>',
     about:
-      'exactly-once, or at-least-once, which is faster but may write some outputs twice after a crash',
+      'exactly-once, or at-least-once, which is faster but may write some outputs twice after a crash (processing.guarantee of Kafka Streams)',
     fallback: 'exactly-once',
     kind: oneOf(['exactly-once', 'at-least-once']),
   }),
