@@ -3,8 +3,8 @@ import { isoTimeMs } from '../kernel/iso-time.ts'
 import type { CloudEvent, SourcePartition, SourceRecord } from '../topology/source.ts'
 import type { RawRecord } from './format.ts'
 import { notUtf8, parseJson } from './json/parse-json.ts'
+import { invalidPayload } from './payload.ts'
 import { GivenRecord, valueOf } from './record-decoding.ts'
-import { invalidPayload } from './registry/payload.ts'
 
 // CloudEvents 1.0.2 over Kafka: the Kafka protocol binding, section 3, and the JSON event format.
 // https://github.com/cloudevents/spec/tree/v1.0.2/cloudevents

@@ -7,10 +7,10 @@ import type { DecodeFormat, RecordWithValue, SourcePartition } from '../topology
 import { cloudEventIn } from './cloud-event-decoder.ts'
 import type { Format, FormatSource, RawRecord } from './format.ts'
 import { refusePromise } from './identity.ts'
-import { jsonFormat } from './json/json-format.ts'
 import { notUtf8, parseJson } from './json/parse-json.ts'
+import { jsonFormat } from './json-format.ts'
+import { noRegistry } from './payload.ts'
 import { GivenRecord, type RecordDecoder, RecordFormat, valueOf } from './record-decoding.ts'
-import { noRegistry } from './registry/payload.ts'
 
 const WHY_MADE = {
   text: 'its values are text',

@@ -7,9 +7,13 @@ import type { StoreSource } from '../lookup/store-source.ts'
 import type { LoadedTable } from '../lookup/table.ts'
 import type { Scorer } from '../scoring/scorer.ts'
 import type { StepScorer } from '../scoring/step-scorer.ts'
-import type { Definition, StoreDefinition } from '../topology/definition.ts'
+import type {
+  Definition,
+  ScoreStep,
+  ShadowDefinition,
+  StoreDefinition,
+} from '../topology/definition.ts'
 import type { Lookup } from '../topology/lookup.ts'
-import type { PreparedShadow } from './output/shadow/prepared-shadow.ts'
 
 export interface Prepared {
   readonly topologies: readonly PreparedTopology[]
@@ -60,6 +64,14 @@ export interface PreparedStore {
 }
 
 export type RowFormat = Pick<Format, 'prepare' | 'decode'>
+
+export interface PreparedShadow {
+  readonly step: ScoreStep
+  /** Among the shadows of the step. */
+  readonly number: number
+  readonly of: ShadowDefinition
+  readonly scorer: Scorer
+}
 
 export interface StepVariants {
   readonly topology: string

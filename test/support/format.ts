@@ -1,5 +1,5 @@
 import { wantedFields } from '../../src/engine/author-functions.ts'
-import { jsonFormat } from '../../src/formats/json/json-format.ts'
+import { jsonFormat } from '../../src/formats/json-format.ts'
 import type { RecordFormat } from '../../src/formats/record-decoding.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 

@@ -1,12 +1,6 @@
 import type { Type, types } from 'avsc'
-import { perType } from '../registry/payload.ts'
-import {
-  checkKey,
-  cutOff,
-  type PayloadCursor,
-  Refusal,
-  type Walk,
-} from '../registry/payload-cursor.ts'
+import { perType } from '../payload.ts'
+import { checkKey, cutOff, type PayloadCursor, Refusal, type Walk } from '../payload-cursor.ts'
 import { unitsPerMs } from './avro-type.ts'
 
 // Checks an Avro value before avsc decodes it. Besides the faults of any format, avsc reads a

@@ -1,5 +1,5 @@
 import type { RegisteredSchema } from '../../registry/schema-registry.ts'
-import { checkedDecode, type PayloadDecoder, type ScanTarget } from '../registry/payload.ts'
+import { checkedDecode, type PayloadDecoder, type ScanTarget } from '../payload.ts'
 import { avroWalk } from './avro-check.ts'
 import { compileAvroScan } from './avro-scanner.ts'
 import { avroType } from './avro-type.ts'

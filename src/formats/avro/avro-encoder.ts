@@ -19,7 +19,7 @@ import {
   UTF8_TEXT,
   wholeNumbers,
 } from '../fit.ts'
-import { type PayloadEncoder, perType } from '../registry/payload.ts'
+import { type PayloadEncoder, perType } from '../payload.ts'
 import { avroType, unitsPerMs } from './avro-type.ts'
 
 /** @throws Error the fault of the schema */

@@ -6,7 +6,7 @@ import type { RowScan } from '../json/bound.ts'
 import { absentCode, lengthCode, putCode, ruleCode, timeCode } from '../json/layout.ts'
 import type { PlainObject, PlainValue, Scalar } from '../json/plain.ts'
 import { codePoints, pastWide, utf16Units } from '../json/tokens.ts'
-import { PayloadCursor, refusalOf, type Walk } from '../registry/payload-cursor.ts'
+import { PayloadCursor, refusalOf, type Walk } from '../payload-cursor.ts'
 import { skipOf } from './avro-check.ts'
 import { unitsPerMs } from './avro-type.ts'
 

@@ -4,7 +4,7 @@ import descriptor, {
   type IFileDescriptorProto,
 } from 'protobufjs/ext/descriptor.js'
 import type { NamedSchema } from '../../registry/schema-registry.ts'
-import { PayloadCursor, Refusal, refusalOf } from '../registry/payload-cursor.ts'
+import { PayloadCursor, Refusal, refusalOf } from '../payload-cursor.ts'
 
 // Reads the files of a Protobuf schema, as they were registered: the client of Java registers text,
 // that of Python descriptors, in base64.

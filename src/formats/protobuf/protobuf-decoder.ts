@@ -1,13 +1,7 @@
 import protobuf, { type Field, type Type } from 'protobufjs'
 import type { RegisteredSchema } from '../../registry/schema-registry.ts'
-import { checkedDecode, invalidPayload, type PayloadDecoder, perType } from '../registry/payload.ts'
-import {
-  checkKey,
-  cutOff,
-  type PayloadCursor,
-  Refusal,
-  type Walk,
-} from '../registry/payload-cursor.ts'
+import { checkedDecode, invalidPayload, type PayloadDecoder, perType } from '../payload.ts'
+import { checkKey, cutOff, type PayloadCursor, Refusal, type Walk } from '../payload-cursor.ts'
 import { messageName, placedMessages, readMessageIndexes, readProtoFile } from './proto-files.ts'
 
 const CONVERSION = { defaults: true, arrays: true, objects: true, enums: String } as const

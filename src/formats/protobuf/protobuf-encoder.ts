@@ -17,7 +17,7 @@ import {
   UTF8_TEXT,
   wholeNumbers,
 } from '../fit.ts'
-import { type PayloadEncoder, perType } from '../registry/payload.ts'
+import { type PayloadEncoder, perType } from '../payload.ts'
 import {
   messageIndexBytes,
   messageName,

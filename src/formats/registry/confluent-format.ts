@@ -7,8 +7,8 @@ import type { FormatSource, Preparing, RawRecord, RawRecords } from '../format.t
 import { boundOf, type RowScan } from '../json/bound.ts'
 import { LIMITS } from '../json/parse-json.ts'
 import { plainOf } from '../json/zod-schema.ts'
+import { noSchemaId, PREFIX_BYTES, type ScanTarget, schemaIdOf } from '../payload.ts'
 import { RecordFormat, valueOf } from '../record-decoding.ts'
-import { noSchemaId, PREFIX_BYTES, type ScanTarget, schemaIdOf } from './payload.ts'
 import { KnownSchemas } from './schemas.ts'
 
 /** Values in Confluent's wire format, whose schemas are in a schema registry. */

@@ -10,7 +10,7 @@ import type { RegisteredFormat } from '../../topology/sink-format.ts'
 import type { OutputFormat } from '../format.ts'
 import { refusePromise } from '../identity.ts'
 import { shownJson, valueShown } from '../json/output.ts'
-import { checkSize, noRegistry, type PayloadEncoder, prefixOf } from './payload.ts'
+import { checkSize, noRegistry, type PayloadEncoder, prefixOf } from '../payload.ts'
 
 export interface OutputParts {
   /** The registry of the schemas; `json`: values are shown as JSON; `null`: not given. */
@@ -165,7 +165,7 @@ async function openEncoder(schema: WholeSchema, message: string | null): Promise
     case 'protobuf':
       return (await import('../protobuf/protobuf-encoder.ts')).protobufEncoder(schema, message)
     case 'json':
-      return (await import('../json/json-schema.ts')).jsonSchemaEncoder(schema)
+      return (await import('./json-schema.ts')).jsonSchemaEncoder(schema)
   }
 }
 

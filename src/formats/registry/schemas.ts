@@ -3,9 +3,9 @@ import { type Code, messageOf, TidemarkError } from '../../kernel/errors.ts'
 import type { RegisteredSchema, SchemaRegistry } from '../../registry/schema-registry.ts'
 import { avroDecoder } from '../avro/avro-decoder.ts'
 import type { Preparing } from '../format.ts'
-import { jsonSchemaDecoder } from '../json/json-schema.ts'
+import { checkSize, type PayloadDecoder, type ScanTarget } from '../payload.ts'
 import { protobufDecoder } from '../protobuf/protobuf-decoder.ts'
-import { checkSize, type PayloadDecoder, type ScanTarget } from './payload.ts'
+import { jsonSchemaDecoder } from './json-schema.ts'
 
 const NAMES = { avro: 'Avro', protobuf: 'Protobuf', json: 'JSON' }
 /** Most characters of a library's message: it may quote the schema. */

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { SchemaRegistry } from '../../registry/schema-registry.ts'
 import { shownJson } from '../json/output.ts'
-import { type PayloadDecoder, PREFIX_BYTES, schemaIdOf } from './payload.ts'
+import { type PayloadDecoder, PREFIX_BYTES, schemaIdOf } from '../payload.ts'
 import { openDecoder } from './schemas.ts'
 
 const MOST_SCHEMAS = 1_000

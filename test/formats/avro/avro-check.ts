@@ -1,6 +1,6 @@
 import type { Type } from 'avsc'
 import { avroWalk } from '../../../src/formats/avro/avro-check.ts'
-import { PayloadCursor, refusalOf } from '../../../src/formats/registry/payload-cursor.ts'
+import { PayloadCursor, refusalOf } from '../../../src/formats/payload-cursor.ts'
 
 /** Says why a value cannot be decoded; `null`: it can. */
 export function avroCheck(type: Type): (value: Uint8Array) => string | null {

@@ -7,10 +7,10 @@ import {
   PRESENT,
   ScannedColumns,
 } from '../../../src/columns/columns.ts'
-import { jsonFormat } from '../../../src/formats/json/json-format.ts'
 import { compileLayout, recordLayoutOf } from '../../../src/formats/json/layout.ts'
 import { Scanner } from '../../../src/formats/json/scanner.ts'
 import { Walker } from '../../../src/formats/json/walker.ts'
+import { jsonFormat } from '../../../src/formats/json-format.ts'
 import { Memory } from '../../../src/kernel/bytes.ts'
 import { Payment } from '../../../topologies/payment.ts'
 import { withoutGeneration } from '../../support/without-generation.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { noSchemaId, schemaIdOf } from '../../../src/formats/payload.ts'
 import { readMessageIndexes } from '../../../src/formats/protobuf/proto-files.ts'
-import { noSchemaId, schemaIdOf } from '../../../src/formats/registry/payload.ts'
 
 const idOf = (...bytes: number[]) => schemaIdOf(Uint8Array.from(bytes), 0, bytes.length)
 

@@ -7,14 +7,7 @@ import type { Definition, ScoreStep, ShadowDefinition } from '../../../topology/
 import { scoreStepsOf } from '../../../topology/graph.ts'
 import { isRule } from '../../../topology/models.ts'
 import type { WorkerConfig } from '../../config.ts'
-
-export interface PreparedShadow {
-  readonly step: ScoreStep
-  /** Among the shadows of the step. */
-  readonly number: number
-  readonly of: ShadowDefinition
-  readonly scorer: Scorer
-}
+import type { PreparedShadow } from '../../prepared.ts'
 
 interface ShadowChoices extends Pick<WorkerConfig, 'models' | 'cache' | 'maxModelBytes'> {
   /** Memory that the deciding models take, bytes. */

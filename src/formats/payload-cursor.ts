@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { LIMITS } from '../json/parse-json.ts'
+import { LIMITS } from './json/parse-json.ts'
 
 // Walks over an encoded value before its library decodes it. The libraries believe the counts that
 // they read, so a few bytes could make them allocate gigabytes. They make another text of one that

@@ -5,11 +5,11 @@ import { jsonObject, jsonOrNull } from '../../kernel/json.ts'
 import type { RegisteredSchema, WholeSchema } from '../../registry/schema-registry.ts'
 import { isFieldName, pathOf } from '../../topology/schema.ts'
 import { checkedEncode, type Misfit } from '../fit.ts'
-import type { PayloadDecoder, PayloadEncoder, ScanTarget } from '../registry/payload.ts'
-import { declaredIntegers, ROUNDED } from './declared-integers.ts'
-import { outputText } from './output.ts'
-import { parseJson } from './parse-json.ts'
-import { Scanner } from './scanner.ts'
+import { declaredIntegers, ROUNDED } from '../json/declared-integers.ts'
+import { outputText } from '../json/output.ts'
+import { parseJson } from '../json/parse-json.ts'
+import { Scanner } from '../json/scanner.ts'
+import type { PayloadDecoder, PayloadEncoder, ScanTarget } from '../payload.ts'
 
 type Validator = new (o: Options) => Pick<Ajv, 'addSchema' | 'compile'>
 

@@ -1,11 +1,11 @@
-import type { FieldPath } from '../../columns/columns.ts'
-import { checkedBy } from '../../topology/schema.ts'
-import type { FormatSource, RawRecord } from '../format.ts'
-import { RecordFormat, valueOf } from '../record-decoding.ts'
-import { boundOf } from './bound.ts'
-import { parseJson } from './parse-json.ts'
-import { Scanner } from './scanner.ts'
-import { plainOf } from './zod-schema.ts'
+import type { FieldPath } from '../columns/columns.ts'
+import { checkedBy } from '../topology/schema.ts'
+import type { FormatSource, RawRecord } from './format.ts'
+import { boundOf } from './json/bound.ts'
+import { parseJson } from './json/parse-json.ts'
+import { Scanner } from './json/scanner.ts'
+import { plainOf } from './json/zod-schema.ts'
+import { RecordFormat, valueOf } from './record-decoding.ts'
 
 const NO_OBJECTS = { why: 'its values are not objects' }
 

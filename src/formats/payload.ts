@@ -1,7 +1,7 @@
-import { configFault, TidemarkError } from '../../kernel/errors.ts'
-import type { WholeSchema } from '../../registry/schema-registry.ts'
-import type { Bound, RowScan } from '../json/bound.ts'
-import type { PlainObject } from '../json/plain.ts'
+import { configFault, TidemarkError } from '../kernel/errors.ts'
+import type { WholeSchema } from '../registry/schema-registry.ts'
+import type { Bound, RowScan } from './json/bound.ts'
+import type { PlainObject } from './json/plain.ts'
 import { PayloadCursor, refusalOf, type Walk } from './payload-cursor.ts'
 
 // Confluent's wire format: a zero byte, the id of the schema as a 32-bit integer, the payload.

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { jsonSchemaEncoder } from '../../../src/formats/json/json-schema.ts'
+import { jsonSchemaEncoder } from '../../../src/formats/registry/json-schema.ts'
 import { thrownIn } from '../../support/thrown.ts'
-import { registered } from '../registry/registered.ts'
+import { registered } from './registered.ts'
 
 const encoderOf = (schema: unknown) => jsonSchemaEncoder(registered('json', JSON.stringify(schema)))
 const SCHEMA = {
