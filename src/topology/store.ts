@@ -9,7 +9,9 @@ export type Store<R, N extends string = string> = Table<R, N, boolean>
 
 /** Rows in a system outside, as {@link redis} says. */
 export interface KeyedRows {
+  /** The name of the connector to the system. */
   readonly connector: string
+  /** Where the rows are in it. */
   readonly options: {
     readonly key: (key: string, field: string) => string
     readonly fields?: readonly string[]
