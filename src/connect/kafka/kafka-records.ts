@@ -42,7 +42,7 @@ export class KafkaRecords implements Records, Source, Topics {
   readonly #sessionTimeoutMs: number
   readonly #members = new Set<KafkaMember>()
   readonly #opened = new Set<Brokers>()
-  readonly #staleMembers: ZombieFencing
+  readonly #zombieFencing: ZombieFencing
   readonly #login: BearerLogin | null
   readonly #defaultName: DefaultName
   readonly #name: string | undefined
@@ -67,7 +67,7 @@ export class KafkaRecords implements Records, Source, Topics {
     this.#name = options.workerName
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
     this.#defaultName = new DefaultName(options.defaultName)
-    this.#staleMembers = new ZombieFencing(options.workerName, this.#sessionTimeoutMs)
+    this.#zombieFencing = new ZombieFencing(options.workerName, this.#sessionTimeoutMs)
   }
 
   missingRights(needs: Needs): Promise<readonly TidemarkError[]> {
@@ -144,7 +144,7 @@ export class KafkaRecords implements Records, Source, Topics {
       quick,
       producer,
       transactionalId,
-      staleMembers: this.#staleMembers,
+      zombieFencing: this.#zombieFencing,
       defaultName: this.#defaultName,
       sessionTimeoutMs: this.#sessionTimeoutMs,
       nextEpoch: () => this.#nextEpoch++,

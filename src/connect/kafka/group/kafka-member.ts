@@ -45,7 +45,7 @@ export interface Connections {
   readonly quick: Brokers
   readonly producer: Producer
   readonly transactionalId: string | null
-  readonly staleMembers: ZombieFencing
+  readonly zombieFencing: ZombieFencing
   readonly defaultName: DefaultName
   readonly sessionTimeoutMs: number
   readonly nextEpoch: () => number
@@ -144,12 +144,12 @@ export class KafkaMember implements Member {
    */
   async join(): Promise<void> {
     try {
-      const { waiting, quick, producer, staleMembers, defaultName } = this.#connections
+      const { waiting, quick, producer, zombieFencing, defaultName } = this.#connections
       const { group } = this.#o
       await Promise.all([waiting.connect(), quick.connect()])
       producer.lookAhead(this.#o.writes ?? [])
       await waiting.learn(this.#o.topics)
-      await staleMembers.remove(group, waiting)
+      await zombieFencing.remove(group, waiting)
       const holders = await defaultName.holders(group, quick)
       if (this.#isOver) throw this.#hasLeft()
       void this.#membership.run().catch((error: unknown) => {
@@ -233,8 +233,8 @@ export class KafkaMember implements Member {
   }
 
   #checkName(): Promise<void> {
-    const { staleMembers, waiting } = this.#connections
-    return staleMembers.checkName(this.#o.group, waiting, () => this.#membership.memberId)
+    const { zombieFencing, waiting } = this.#connections
+    return zombieFencing.checkName(this.#o.group, waiting, () => this.#membership.memberId)
   }
 
   async #expelled(): Promise<void> {
@@ -430,7 +430,7 @@ export class KafkaMember implements Member {
   #fail(error: TidemarkError): void {
     if (this.#isOver) return
     const { memberId } = this.#membership
-    if (memberId !== '') this.#connections.staleMembers.add(this.#o.group, memberId)
+    if (memberId !== '') this.#connections.zombieFencing.add(this.#o.group, memberId)
     if (this.#isJoining) this.#failure = error
     else this.#o.handlers.failed(error)
     void this.leave()
