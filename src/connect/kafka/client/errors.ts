@@ -210,7 +210,7 @@ export function transactionRefusal(code: number): TidemarkError {
   return new TidemarkError(kind, `the broker answers ${nameOfCode(code)}`, { hint })
 }
 
-interface AskedPartition {
+interface PartitionFailure {
   readonly operation: Operation
   /** The subject of the request, such as `the end of`. */
   readonly subject: string
@@ -221,7 +221,7 @@ interface AskedPartition {
 export function partitionRefusal(
   code: number,
   partition: TopicPartition,
-  { operation, subject, otherwise = 'BROKER_UNAVAILABLE' }: AskedPartition,
+  { operation, subject, otherwise = 'BROKER_UNAVAILABLE' }: PartitionFailure,
 ): TidemarkError {
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
     return notAllowed(operation, { type: 'topic', name: partition.topic })

@@ -274,7 +274,7 @@ export class Fetcher {
   }
 
   /** Whether nothing has changed meanwhile: a late answer says nothing about the partition. */
-  #isStill({ partition, offset, epoch }: Asked, leader: string): boolean {
+  #isStill({ partition, offset, epoch }: PartitionRequest, leader: string): boolean {
     const { brokers, isCurrent } = this.#o
     const isSame = partition.nextOffset === offset && partition.checkedEpoch === epoch
     return isSame && isCurrent(partition) && brokers.map.leaderOf(partition) === leader
@@ -297,7 +297,7 @@ export class Fetcher {
   }
 }
 
-interface Asked {
+interface PartitionRequest {
   readonly partition: FetchPosition
   readonly offset: number
   readonly epoch: number
@@ -307,7 +307,7 @@ interface Answer {
   readonly leader: string
   readonly sinceMs: number
   readonly tookMs: number
-  readonly asked: readonly Asked[]
+  readonly asked: readonly PartitionRequest[]
   readonly partitions: readonly FetchedPartition[]
   readonly hindered: ReadonlyMap<string, TidemarkError>
   readonly problem: TidemarkError | null
@@ -315,7 +315,7 @@ interface Answer {
 
 const NOTHING: ReadonlyMap<string, TidemarkError> = new Map()
 
-function asItIs(partition: FetchPosition): Asked {
+function asItIs(partition: FetchPosition): PartitionRequest {
   return { partition, offset: partition.nextOffset, epoch: partition.checkedEpoch }
 }
 
