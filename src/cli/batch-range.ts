@@ -20,11 +20,11 @@ import { configOf, flagOf, RUN_SETTINGS, type RunConfig } from './settings.ts'
 // ends when the group has committed all of the range.
 
 /** The settings of `tidemark run` that are not for batch jobs. */
-const OF_RUN = {
+const RUN_DEFAULTS = {
   ...({ from: 'earliest', workers: 1, httpPort: 'off', httpHost: '' } as const),
   ...{ predictPort: null, predictHost: '', predictTokenFile: null, predictAdvertise: null },
 } as const
-const RANGE_SETTINGS = RUN_SETTINGS.filter((name) => !(name in OF_RUN))
+const RANGE_SETTINGS = RUN_SETTINGS.filter((name) => !(name in RUN_DEFAULTS))
 
 export interface RangeFlags extends Record<string, unknown> {
   readonly from: LogPoint
@@ -52,31 +52,31 @@ export function addRangeOptions(command: Command): Command {
 export async function runRange(file: string, topic: string, flags: RangeFlags): Promise<void> {
   const stderr = toStderr()
   sayTo(stderr)
-  const given: RunConfig = { ...readConfig(RANGE_SETTINGS, flags), ...OF_RUN }
+  const settings: RunConfig = { ...readConfig(RANGE_SETTINGS, flags), ...RUN_DEFAULTS }
   const { from, to, intoLive = false } = flags
   const range = { from, to }
   const ended = untilSignal()
   try {
     const loaded = await loadTopologies([file])
     const faults = rangeFaults(range)
-    const fault = (what: string, flag: string, hint: string) =>
-      faults.push(configFault(what, flag, hint))
-    if (given.group === null) {
+    const fault = (message: string, flag: string, hint: string) =>
+      faults.push(configFault(message, flag, hint))
+    if (settings.group === null) {
       fault('a range needs a group of its own', flagOf('group'), 'add --group backfill-1')
     }
-    const topics: Record<string, string> = { ...given.topic }
+    const topics: Record<string, string> = { ...settings.topic }
     for (const definition of loaded.definitions) {
       const source = definition.source.topic
       const other = topics[source] ?? topic
       if (other !== topic) {
-        const what = `"${source}" is ${other} here, but ${topic} as the input`
-        fault(what, flagOf('topic'), 'give it only as the input')
+        const message = `"${source}" is ${other} here, but ${topic} as the input`
+        fault(message, flagOf('topic'), 'give it only as the input')
       }
       topics[source] = topic
-      if (!intoLive) faults.push(...liveFaults(definition, topics, given.group ?? 'backfill'))
+      if (!intoLive) faults.push(...liveFaults(definition, topics, settings.group ?? 'backfill'))
     }
     if (faults.length > 0) refuseIfAny([...loaded.faults, ...faults])
-    const config = { ...given, topic: topics }
+    const config = { ...settings, topic: topics }
     const prepared = await prepareLoaded(loaded, configOf(config), chosenServices(config))
     const tally = new OutcomeTally()
     const bounded = { range, observer: tally.observer }
@@ -109,18 +109,18 @@ function liveFaults(
   topics: Readonly<Record<string, string>>,
   group: string,
 ): TidemarkError[] {
-  const own = new Set([...allTopics(definition), topics[definition.source.topic]])
-  const written = outputTopics(definition).filter((name) => own.has(topics[name] ?? name))
-  const all = 'readers would get the outputs of the range besides the live ones'
+  const topicNames = new Set([...allTopics(definition), topics[definition.source.topic]])
+  const written = outputTopics(definition).filter((name) => topicNames.has(topics[name] ?? name))
+  const duplicates = 'readers would get the outputs of the range besides the live ones'
   return [
     ...written.map((name) => {
-      const what = `"${topics[name] ?? name}" is a topic of the topology itself: its ${all}`
+      const message = `"${topics[name] ?? name}" is a topic of the topology itself: its ${duplicates}`
       const hint = `add --topic ${name}=${name}-${group}, or --into-live`
-      return configFault(what, flagOf('topic'), hint)
+      return configFault(message, flagOf('topic'), hint)
     }),
     ...systemSinks(definition).map(({ topic: name }) => {
-      const what = `sink "${name}" is in a system outside: its ${all}`
-      return configFault(what, '--into-live', 'add --into-live')
+      const message = `sink "${name}" is in a system outside: its ${duplicates}`
+      return configFault(message, '--into-live', 'add --into-live')
     }),
   ]
 }

@@ -16,7 +16,7 @@ import { PREPARE_SETTINGS } from './settings.ts'
 const SAVED_EVERY_MS = 5_000
 const KAFKA = 'kafka:'
 const FILE_SETTINGS = [...PREPARE_SETTINGS, 'workers'] as const
-const OF_BOTH: readonly string[] = ['input', 'config', 'compression', ...FILE_SETTINGS]
+const SHARED_FLAGS: readonly string[] = ['input', 'config', 'compression', ...FILE_SETTINGS]
 /** Compressions of Parquet. DuckDB has them, also where Node lacks zstd. */
 const COMPRESSIONS: readonly unknown[] = ['snappy', 'zstd']
 /** A field that folders may be named after. */
@@ -24,7 +24,7 @@ const FIELD = /^(?!:day$)[^/\\\p{Cc}]+$/u
 const parseShare = numberParser('a percentage', (n) => n >= 0 && n <= 100)
 
 /** The flags that need no topology. */
-const OF_ROWS: readonly string[] = [
+const ROW_FLAGS: readonly string[] = [
   ...['input', 'output', 'format', 'compression', 'overwrite', 'failAbove'],
   ...['model', 'evaluator', 'config'],
 ]
@@ -70,7 +70,7 @@ export function batch(): Command {
       (text: string) => parseShare(text.replace(/%$/, '')),
     )
   addRowOptions(command.optionsGroup('Training rows from files:'))
-  const ofFiles = command.options.slice(1)
+  const fileOptions = command.options.slice(1)
   addRangeOptions(command.optionsGroup('A range of a topic:'))
   return command.action((file: string | undefined, flags: Flags & RangeFlags) => {
     refuseIfAny(modelFaults(file, flags))
@@ -82,13 +82,13 @@ export function batch(): Command {
     const strange = command.options.filter((option) => {
       const name = option.attributeName()
       if (command.getOptionValueSource(name) !== 'cli') return false
-      if (file === undefined) return !OF_ROWS.includes(name)
-      if (topic !== undefined) return ofFiles.includes(option) || name === 'workers'
-      return !ofFiles.includes(option) && !OF_BOTH.includes(name)
+      if (file === undefined) return !ROW_FLAGS.includes(name)
+      if (topic !== undefined) return fileOptions.includes(option) || name === 'workers'
+      return !fileOptions.includes(option) && !SHARED_FLAGS.includes(name)
     })
-    const what = topic === undefined ? `is only for --input ${KAFKA}TOPIC` : 'is only for files'
-    const told = file === undefined ? 'needs a topology' : what
-    refuseIfAny(strange.map(({ long }) => configFault(told, long ?? '')))
+    const reason = topic === undefined ? `is only for --input ${KAFKA}TOPIC` : 'is only for files'
+    const message = file === undefined ? 'needs a topology' : reason
+    refuseIfAny(strange.map(({ long }) => configFault(message, long ?? '')))
     const isRange = topic !== undefined && file !== undefined
     return isRange ? runRange(file, topic, flags) : scoreFiles(file, flags)
   })
@@ -96,7 +96,7 @@ export function batch(): Command {
 
 /** Faults if not either a topology is given or, as --model, the file of a model. */
 function modelFaults(file: string | undefined, { model = [] }: Flags): TidemarkError[] {
-  const paths = model.filter((given) => !/^[^/\\=]+=/.test(given))
+  const paths = model.filter((path) => !/^[^/\\=]+=/.test(path))
   if (file !== undefined) {
     const hint = 'leave out the topology to score rows with a model'
     return paths.map((path) => configFault(`"${path}" is not name=file`, '--model', hint))
@@ -125,17 +125,17 @@ function addRowOptions(command: Command): void {
 
 async function scoreFiles(file: string | undefined, flags: Flags): Promise<void> {
   // Without a topology, --model is a file and no setting.
-  const given = file === undefined ? { ...flags, model: undefined } : flags
-  const config = readConfig(FILE_SETTINGS, given)
+  const settings = file === undefined ? { ...flags, model: undefined } : flags
+  const config = readConfig(FILE_SETTINGS, settings)
   refuseIfAny(contradictions(flags))
   const ended = untilSignal()
   try {
-    const own = { ...flags, output: resolve(flags.output) }
+    const copy = { ...flags, output: resolve(flags.output) }
     const { workers } = config
     if (file === undefined) {
-      await scoreRows(flags.model?.[0] as string, { ...config, flags: own }, ended)
+      await scoreRows(flags.model?.[0] as string, { ...config, flags: copy }, ended)
     } else {
-      await batchFiles({ file, flags: own, config, workers, savedEveryMs: SAVED_EVERY_MS }, ended)
+      await batchFiles({ file, flags: copy, config, workers, savedEveryMs: SAVED_EVERY_MS }, ended)
     }
   } finally {
     ended.dispose()
@@ -144,8 +144,8 @@ async function scoreFiles(file: string | undefined, flags: Flags): Promise<void>
 
 function contradictions({ rows, ...flags }: BatchFlags): TidemarkError[] {
   const faults: TidemarkError[] = []
-  const fault = (what: string, where: string, hint?: string) =>
-    faults.push(configFault(what, where, hint))
+  const fault = (message: string, where: string, hint?: string) =>
+    faults.push(configFault(message, where, hint))
   if (flags.output === undefined) fault('is needed for files', '--output')
   if (flags.compression !== undefined && flags.format !== 'parquet') {
     fault('only Parquet is compressed', '--compression', 'add --format parquet')
@@ -153,10 +153,10 @@ function contradictions({ rows, ...flags }: BatchFlags): TidemarkError[] {
     fault('Parquet is compressed with snappy or zstd', '--compression')
   }
   if (flags.with.length > 0 && !rows) fault('only rows have more fields', '--with', 'add --rows')
-  const of = [flags.labels, flags.labelBy, flags.label, flags.labelAt, flags.within]
-  const given = [...of, flags.knownTo].filter((flag) => flag !== undefined).length
-  if (given > 0 && !rows) fault('only rows have labels', '--labels', 'add --rows')
-  if (given > 0 && of.includes(undefined)) {
+  const labelFlags = [flags.labels, flags.labelBy, flags.label, flags.labelAt, flags.within]
+  const count = [...labelFlags, flags.knownTo].filter((flag) => flag !== undefined).length
+  if (count > 0 && !rows) fault('only rows have labels', '--labels', 'add --rows')
+  if (count > 0 && labelFlags.includes(undefined)) {
     const hint = '--labels FILE --label-by id=field --label column --label-at column --within 24h'
     fault('labels need five flags', '--labels', hint)
   }

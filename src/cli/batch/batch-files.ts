@@ -67,18 +67,18 @@ interface Loaded extends Awaited<ReturnType<typeof prepareJob>> {
 async function run(asked: Asked, loaded: Loaded): Promise<void> {
   const { topology, rows, folder } = loaded
   const { flags } = asked
-  const ofEvent = fieldRules(topology.definition.source.schema)
+  const ruleOf = fieldRules(topology.definition.source.schema)
   const positions = [flags.partitionColumn, flags.offsetColumn]
-  const fieldOf = (name: string) => ofEvent(name) ?? (positions.includes(name) ? NUMERIC : null)
+  const fieldOf = (name: string) => ruleOf(name) ?? (positions.includes(name) ? NUMERIC : null)
   const input = await InputLines.open(flags.input, fieldOf, folder.path)
   const inputs = await hashedFiles(input.files)
   const job = { ...asked, identity: await identityOf(flags, topology, inputs) }
   if (await isComplete(flags, input.files, job.identity)) return
   const before = await folder.saved<Saved>()
-  if (before.some((of) => of.identity !== job.identity)) {
-    const what =
+  if (before.some((state) => state.identity !== job.identity)) {
+    const message =
       'the topology, its models, the input or a flag is another than in the run that was interrupted'
-    throw configFault(what, folder.path, 'run it without --resume to begin anew')
+    throw configFault(message, folder.path, 'run it without --resume to begin anew')
   }
   const isWhole = await work(job, loaded, { input, saved: mergedSaved(before, job.identity) })
   if (!isWhole) return endInterrupted(RESUMABLE)
@@ -113,7 +113,7 @@ async function work(
   const { source } = topology.definition
   const failed = new AbortController()
   const stopped = Promise.race([once(failed.signal, 'abort'), ended.promise])
-  // An interrupted run may have saved nothing yet that says what was sorted.
+  // An interrupted run may have saved nothing yet that says which lines were sorted.
   const path = job.flags.order === 'time' ? join(folder.path, `sorted-${job.identity}`) : null
   if (path !== null) await sortByTime(input, source, path)
   const sorted = path === null ? null : await InputLines.open([path], () => null, folder.path)
@@ -125,18 +125,18 @@ async function work(
   const startThread = (_: unknown, worker: number) =>
     new BatchWorkerThread({ job, worker, saved, files }, stopped)
   const threads = job.workers === 1 ? [] : Array.from({ length: job.workers }, startThread)
-  const worker = { job, prepared, rows, folder, lines, files, saved, stopped, worker: 0 }
-  const workers = threads.length > 0 ? threads : [await BatchWorker.open(worker)]
+  const options = { job, prepared, rows, folder, lines, files, saved, stopped, worker: 0 }
+  const workers = threads.length > 0 ? threads : [await BatchWorker.open(options)]
   const endProgress = showProgress(
     () => partitioner.records,
     () => (sorted ?? input).share,
   )
-  const runs = workers.map((of) => of.run())
-  const given = threads.length > 0 ? giveOut(lines, threads) : Promise.resolve()
-  for (const one of [...runs, given]) one.catch(() => failed.abort())
+  const runs = workers.map((worker) => worker.run())
+  const supply = threads.length > 0 ? giveOut(lines, threads) : Promise.resolve()
+  for (const promise of [...runs, supply]) promise.catch(() => failed.abort())
   try {
-    await Promise.allSettled([...runs, given])
-    await given
+    await Promise.allSettled([...runs, supply])
+    await supply
     return (await Promise.all(runs)).every((isWhole) => isWhole)
   } catch (error) {
     say(RESUMABLE)
@@ -147,14 +147,14 @@ async function work(
   }
 }
 
-/** Gives lines to the threads whose partitions they are of, until one is over. */
+/** Gives each thread the lines of its partitions, until a thread is over. */
 async function giveOut(
   lines: AsyncIterable<readonly PartitionLines[]>,
   threads: readonly BatchWorkerThread[],
 ): Promise<void> {
-  const isOf = (worker: number) => (of: PartitionLines) => of.partition % threads.length === worker
-  for await (const some of lines) {
-    await Promise.all(threads.map((thread, worker) => thread.give(some.filter(isOf(worker)))))
+  const isOf = (i: number) => (block: PartitionLines) => block.partition % threads.length === i
+  for await (const blocks of lines) {
+    await Promise.all(threads.map((thread, worker) => thread.give(blocks.filter(isOf(worker)))))
     if (threads.some(({ isOver }) => isOver)) return
   }
   await Promise.all(threads.map((thread) => thread.give(null)))
@@ -187,14 +187,14 @@ export async function publish(
   const { job, folder } = options
   const { failAbove, labels, output } = job.flags
   const folders = groupedBy(Object.keys(saved.sizes).sort(), (part) => part.split('/')[0] ?? '')
-  const sum = (name: string, what: 'rows' | 'labelled') =>
-    (folders.get(name) ?? []).reduce((all, part) => all + (saved.sizes[part]?.[what] ?? 0), 0)
+  const sum = (name: string, count: 'rows' | 'labelled') =>
+    (folders.get(name) ?? []).reduce((all, part) => all + (saved.sizes[part]?.[count] ?? 0), 0)
   const { records, ...outcomes } = outcomesOf(saved)
   const deadPercent = (100 * sum(deadLetters, 'rows')) / records
   if (failAbove !== undefined && deadPercent > failAbove) {
     const where = join(folder.parts, deadLetters)
-    const what = `${deadPercent.toFixed(2)} % of the records are dead letters: nothing is published`
-    throw new TidemarkError('TOO_MANY_DEAD', what, { where })
+    const message = `${deadPercent.toFixed(2)} % of the records are dead letters: nothing is published`
+    throw new TidemarkError('TOO_MANY_DEAD', message, { where })
   }
   await finish(saved, options)
   const lines = [...folders].map(([name, { length }]) => {
@@ -212,7 +212,7 @@ export async function publish(
 }
 
 /**
- * Is there an output already, of the same run?
+ * Whether there is an output already, of the same run.
  * @throws TidemarkError `CONFIG_INVALID`: there is something that must not be replaced
  */
 export async function isComplete(

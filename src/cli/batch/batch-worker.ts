@@ -22,8 +22,8 @@ import type { TrainingRows } from './training-rows.ts'
 // One worker of a batch, which scores its share of the partitions.
 
 /**
- * Commits are files of this machine, so that more at a time would gain nothing, and what is in
- * memory for longer costs more of garbage collection.
+ * Commits are files of this machine, so that more at a time would gain nothing, and records that
+ * are in memory for longer cost more of garbage collection.
  */
 const CONFIG = { ...DEFAULT_CONFIG, maxInFlightBytes: 2 ** 24, commitIntervalMs: 10 }
 
@@ -33,9 +33,9 @@ export interface BatchWorkerOptions {
   readonly folder: WorkFolder
   /** The lines of its partitions; `null`: there are more, which will not come. */
   readonly lines: AsyncIterable<readonly PartitionLines[] | null>
-  /** The files that they are from. */
+  /** The files that the lines are from. */
   readonly files: readonly InputFile[]
-  /** From 0. */
+  /** Its number, from 0. */
   readonly worker: number
   /** The work that an interrupted run has saved. */
   readonly saved: Saved
@@ -82,10 +82,10 @@ export class BatchWorker {
 
   static async open(options: BatchWorkerOptions): Promise<BatchWorker> {
     const { saved, folder, worker, job } = options
-    const own = Object.entries(saved.sizes).filter(
+    const entries = Object.entries(saved.sizes).filter(
       ([name]) => partitionOfPart(name) % job.workers === worker,
     )
-    const sizes: PartSizes = Object.fromEntries(own)
+    const sizes: PartSizes = Object.fromEntries(entries)
     const labels = await Labels.open(job.flags, folder.path)
     return new BatchWorker(options, await PartFiles.open(folder.parts, sizes), labels)
   }
@@ -101,8 +101,8 @@ export class BatchWorker {
       isOwn: (partition) => this.#isOwn(partition) && !this.#tally.isWhole(partition),
       committed: this.#tally.committed,
       lines,
-      onLines: ({ partition, places }, of) =>
-        this.#linesOf(partition).push({ places, records: of }),
+      onLines: ({ partition, places }, records) =>
+        this.#linesOf(partition).push({ places, records }),
       publish: (commit) => this.#publish(commit),
     })
     const write = (outputs: NewRecords) =>
@@ -198,25 +198,25 @@ export class BatchWorker {
     const records = embeddedRecords(this.#definition, this.#o.job.flags.partitions)
     const tables = tablesInTopics(this.#definition)
     for (const [name, path] of this.#o.job.flags.table ?? []) {
-      const table = tables.find((of) => of.name === name) as TableDefinition
+      const table = tables.find((definition) => definition.name === name) as TableDefinition
       await feedRows(table, await openInput(path), records)
     }
     return records
   }
 }
 
-/** Outcomes of what is committed: those of a chunk count when it is committed as a whole. */
+/** Outcomes of committed records: those of a chunk count when it is committed as a whole. */
 class Tally {
   readonly partitions: Record<string, Saved['partitions'][string]>
-  /** By partition, the outcomes up to the ends of chunks from what is committed on. */
+  /** By partition, the outcomes up to the ends of chunks from the committed offset on. */
   readonly #sums = new Map<number, { readonly end: number; readonly outcomes: Outcomes }[]>()
 
   constructor({ partitions }: Saved, isOwn: (partition: number) => boolean) {
-    const own = Object.entries(partitions).filter(([partition]) => isOwn(Number(partition)))
-    this.partitions = Object.fromEntries(own)
+    const entries = Object.entries(partitions).filter(([partition]) => isOwn(Number(partition)))
+    this.partitions = Object.fromEntries(entries)
   }
 
-  /** Does everything that is committed end with a chunk? */
+  /** Whether everything that is committed ends with a chunk. */
   get isAtChunks(): boolean {
     return [...this.#sums].every(([partition, [first]]) => {
       return first?.end === (this.partitions[partition]?.nextOffset ?? 0)
@@ -248,8 +248,8 @@ class Tally {
   }
 
   becomeWhole(): void {
-    for (const [partition, of] of Object.entries(this.partitions)) {
-      this.partitions[partition] = { ...of, isWhole: true }
+    for (const [partition, saved] of Object.entries(this.partitions)) {
+      this.partitions[partition] = { ...saved, isWhole: true }
     }
   }
 

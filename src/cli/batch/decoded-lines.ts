@@ -38,8 +38,8 @@ export function decodedLines(
 export type DecodedLines = ReturnType<typeof decodedLines>
 
 /** The field that a function reads, or whose time it reads; none if it does more. */
-export function pickedFields(of: (...args: never[]) => unknown): FieldPath[] {
-  const reading = readFunction(of)
+export function pickedFields(reader: (...args: never[]) => unknown): FieldPath[] {
+  const reading = readFunction(reader)
   const expression = 'why' in reading ? null : reading.expression
   const isRead = expression?.is === 'pick' || expression?.is === 'time'
   return isRead && expression.path.length > 0 ? [expression.path] : []

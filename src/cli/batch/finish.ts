@@ -31,12 +31,12 @@ export function mergedSaved(all: readonly Saved[], identity: string): Saved {
   const partitions: Record<string, SavedPartition> = {}
   const sizes: Record<string, PartSize> = {}
   for (const saved of all) {
-    for (const [partition, of] of Object.entries(saved.partitions)) {
+    for (const [partition, state] of Object.entries(saved.partitions)) {
       const before = partitions[partition]
-      if (before === undefined || isFurther(of, before)) partitions[partition] = of
+      if (before === undefined || isFurther(state, before)) partitions[partition] = state
     }
-    for (const [name, of] of Object.entries(saved.sizes)) {
-      if (of.bytes >= (sizes[name]?.bytes ?? 0)) sizes[name] = of
+    for (const [name, size] of Object.entries(saved.sizes)) {
+      if (size.bytes >= (sizes[name]?.bytes ?? 0)) sizes[name] = size
     }
   }
   return {
@@ -52,7 +52,7 @@ function isFurther(a: SavedPartition, b: SavedPartition): boolean {
 }
 
 export function outcomesOf({ partitions }: Saved): Outcomes & { readonly records: number } {
-  const outcomes = Object.values(partitions).map((of) => of.outcomes)
+  const outcomes = Object.values(partitions).map((state) => state.outcomes)
   const sum = outcomes.reduce(addOutcomes, NO_OUTCOMES)
   return { records: Object.values(sum).reduce((all, n) => all + n, 0), ...sum }
 }
@@ -66,7 +66,7 @@ export interface FinishOptions {
   readonly floats: ReadonlyMap<string, readonly string[]>
 }
 
-/** Publishes what the workers have made. */
+/** Publishes the parts that the workers have made. */
 export async function finish(saved: Saved, options: FinishOptions): Promise<void> {
   const { folder, about } = options
   const parts = await written(saved, options)
@@ -101,7 +101,7 @@ async function written(saved: Saved, options: FinishOptions): Promise<PartInMani
         const topic = name.split('/')[0] as string
         const fields = Object.entries(saved.kinds[topic] ?? {})
         await toParquet({ from, to }, duckdb, {
-          kinds: new Map(fields.map(([field, some]) => [field, columnKind(some)])),
+          kinds: new Map(fields.map(([field, kinds]) => [field, columnKind(kinds)])),
           floats: new Set(floats.get(topic)),
           compression: job.flags.compression ?? 'snappy',
           metadata: metadataOf(about),
@@ -118,8 +118,8 @@ async function written(saved: Saved, options: FinishOptions): Promise<PartInMani
 
 /** `tidemark.inputs` and others, each text as it is and everything else in JSON. */
 export function metadataOf(about: object): Readonly<Record<string, string>> {
-  const textOf = (of: unknown) => (typeof of === 'string' ? of : JSON.stringify(of))
-  const entries = Object.entries(about).map(([name, of]) => [`tidemark.${name}`, textOf(of)])
+  const textOf = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
+  const entries = Object.entries(about).map(([name, value]) => [`tidemark.${name}`, textOf(value)])
   return Object.fromEntries(entries)
 }
 

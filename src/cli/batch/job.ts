@@ -9,7 +9,7 @@ import { configOf, type Values } from '../settings.ts'
 import { type LabelFlags, labelFields } from './labels.ts'
 import { TrainingRows } from './training-rows.ts'
 
-// A batch over files: what is asked for, and what is saved of it.
+// A batch over files: its flags, and its durable state.
 
 /** The flags of a batch over files. */
 export interface BatchFlags extends LabelFlags, Record<string, unknown> {
@@ -39,7 +39,7 @@ export interface Job {
   readonly flags: BatchFlags
   readonly config: Values
   readonly workers: number
-  /** How often what is done is made durable, ms. */
+  /** How often the state is made durable, ms. */
   readonly savedEveryMs: number
   /** A hash of all that determines the output: an interrupted run continues only with the same. */
   readonly identity: string
@@ -48,7 +48,7 @@ export interface Job {
 /** The durable state of a partition. */
 export interface SavedPartition extends Committed {
   readonly outcomes: Outcomes
-  /** Are all its records committed, and its windows closed? */
+  /** Whether all its records are committed, and its windows closed. */
   readonly isWhole: boolean
 }
 

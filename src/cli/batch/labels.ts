@@ -9,8 +9,8 @@ import { jsonOrNull } from '../../kernel/json.ts'
 import { isEventTime } from '../../kernel/time.ts'
 import { valueAt } from '../arguments.ts'
 
-// Labels of training rows: what became known of an event later. A label counts only within a time
-// after its event, so that a row does not change once that time has passed.
+// Labels of training rows: facts about an event that became known later. A label counts only within
+// a time after its event, so that a row does not change once that time has passed.
 
 export interface LabelFlags {
   readonly labels?: string
@@ -35,13 +35,13 @@ interface LabelsOptions {
   readonly withinMs: number
   /** Nothing is known after it. */
   readonly knownToMs: number
-  /** By id, those that are known, in the order of the file. */
+  /** By id, the labels that are known, in the order of the file. */
   readonly byId: ReadonlyMap<string, readonly Label[]>
 }
 
 /** Times of labels, in words. */
 export const TIMES = 'a time is ms since the epoch, 2026-01-05T06:00:00Z or 2026-01-05'
-const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g
+const SCALAR = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g
 
 export class Labels {
   readonly #o: LabelsOptions
@@ -61,7 +61,7 @@ export class Labels {
     if (path === undefined) return null
     const { id, field } = labelFields(labelBy)
     const nowMs = clock.nowMs()
-    // CSV does not say what is a number.
+    // CSV does not say which values are numbers.
     const fieldOf = (name: string) => ([label, labelAt].includes(name) ? NUMERIC : null)
     const input = await InputLines.open([path], fieldOf, folder)
     const labels: Label[] = []
@@ -73,26 +73,26 @@ export class Labels {
         const where = `${file}:${row}`
         const json = memory.text(start, ends[i] as number)
         const line = jsonOrNull(json)
-        const own = idText(valueAt(line, id), id, () => json)
+        const eventId = idText(valueAt(line, id), id, () => json)
         const atMs = labelMs(valueAt(line, labelAt))
-        if (own === null || Number.isNaN(atMs)) {
+        if (eventId === null || Number.isNaN(atMs)) {
           throw configFault(`a label needs ${id}, and ${labelAt} as a time`, where, TIMES)
         }
         if (!isEventTime(atMs)) {
-          const what = `${labelAt} ${atMs} ${likelyUnit(atMs)}`
-          throw new TidemarkError('TIME_UNIT', what, { where, hint: TIMES })
+          const message = `${labelAt} ${atMs} ${likelyUnit(atMs)}`
+          throw new TidemarkError('TIME_UNIT', message, { where, hint: TIMES })
         }
         if (atMs > nowMs) throw configFault(`${labelAt} ${atMs} is yet to come`, where)
         const value = valueAt(line, label)
         isNamed ||= value !== undefined
         newestMs = Math.max(newestMs, atMs)
-        if ((value ?? null) !== null) labels.push({ id: own, atMs, value })
+        if ((value ?? null) !== null) labels.push({ id: eventId, atMs, value })
       }
     }
     input.close()
     if (isNamed === false) throw configFault(`no line has a field "${label}"`, path)
     const knownToMs = flags.knownTo === undefined ? newestMs : labelMs(flags.knownTo)
-    const byId = groupedBy(labels, (given) => (given.atMs <= knownToMs ? given.id : undefined))
+    const byId = groupedBy(labels, (entry) => (entry.atMs <= knownToMs ? entry.id : undefined))
     return new Labels({ field, withinMs: within, knownToMs, byId })
   }
 
@@ -111,7 +111,7 @@ export class Labels {
   }
 }
 
-/** Ms since the epoch, finer parts cut off; NaN: it is no time. */
+/** Ms since the epoch, finer parts cut off; NaN: it is not a time. */
 export function labelMs(time: unknown): number {
   const text = String(time)
   if (/^-?\d+(\.\d+)?$/.test(text)) return Math.floor(Number(text))
@@ -122,7 +122,7 @@ export function labelMs(time: unknown): number {
 function idText(id: unknown, field: string, json: () => string): string | null {
   if (typeof id !== 'number') return typeof id === 'string' ? id : null
   if (Number.isSafeInteger(id)) return String(id)
-  const texts = json().replace(STRING_OR_NUMBER, (of) => (of.startsWith('"') ? of : `"${of}"`))
+  const texts = json().replace(SCALAR, (text) => (text.startsWith('"') ? text : `"${text}"`))
   const written = valueAt(JSON.parse(texts), field)
   return Number(written) === id ? String(written) : String(id)
 }

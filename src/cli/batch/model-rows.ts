@@ -61,7 +61,7 @@ function columnFaults({ tables }: InputLines, { features, outputs }: ModelDefini
     const types = new Map(columns.map(({ name, type }) => [name, String(type)]))
     const missing = features.filter((name) => !types.has(name))
     const texts = kind === 'csv' ? [] : features.filter((name) => !isNumber(types.get(name)))
-    const fault = (what: string, hint?: string) => configFault(what, path, hint)
+    const fault = (message: string, hint?: string) => configFault(message, path, hint)
     return [
       ...takenFaults(columnNames(outputs), [...types.keys()], path),
       ...(missing.length === 0
@@ -109,7 +109,8 @@ class ModelRows {
     const models = [{ model: scorer.label, sha256: scorer.sha256 }]
     const about = { models, inputs }
     const parts = await PartFiles.open(folder.parts, {})
-    const isParquet = flags.format === 'parquet' && input.files.every((of) => of.kind === 'parquet')
+    const isParquet =
+      flags.format === 'parquet' && input.files.every(({ kind }) => kind === 'parquet')
     const shape = new Shape()
     const endProgress = showProgress(() => this.#rows)
     let sizes: Readonly<Record<string, PartSize>> = {}
@@ -190,7 +191,7 @@ class ModelRows {
     let at = 0
     for await (const block of numberBlocks(range, duckdb, model.features)) {
       const scores = await this.#score(block, parts)
-      for (const [i, of] of scores.entries()) scored[i]?.set(of, at)
+      for (const [i, column] of scores.entries()) scored[i]?.set(column, at)
       at += block.rows
       await parts.flush()
       if (ended.hasCome) break
@@ -208,8 +209,8 @@ class ModelRows {
     for (const [i, column] of block.columns.entries()) {
       for (let row = 0, at = i; row < block.rows; row++, at += width) {
         const value = column[row]
-        const given = typeof value === 'number' ? value : Number.POSITIVE_INFINITY
-        rows[at] = value === null ? Number.NaN : given
+        const number = typeof value === 'number' ? value : Number.POSITIVE_INFINITY
+        rows[at] = value === null ? Number.NaN : number
         if (Math.abs(rows[at] as number) === Number.POSITIVE_INFINITY && unfit[row] === -1) {
           unfit[row] = i
         }
@@ -234,7 +235,7 @@ class ModelRows {
       const row = taken[at] as number
       const unscored = columns.findIndex((column) => !Number.isFinite(column[at]))
       if (unscored < 0) {
-        for (const [i, of] of scores.entries()) of[row] = columns[i]?.[at] as number
+        for (const [i, column] of scores.entries()) column[row] = columns[i]?.[at] as number
       } else {
         const message = 'is no finite number'
         const column = this.#outputs[unscored] as string

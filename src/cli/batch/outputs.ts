@@ -123,9 +123,9 @@ export class BatchOutputs {
       if (this.#values.add(name).size > MOST_FOLDERS) throw folderFault(partitionBy, TOO_MANY)
       return parts.part(partName(`${topic}/${name}`, partition))
     }
-    const { parts: known } = this.#folder(topic)
-    known[partition] ??= parts.part(partName(topic, partition))
-    return known[partition]
+    const { parts: topicParts } = this.#folder(topic)
+    topicParts[partition] ??= parts.part(partName(topic, partition))
+    return topicParts[partition]
   }
 }
 
@@ -137,12 +137,12 @@ function fieldOf(by: string): string {
 /** `country=DE`, as Hive names folders. @throws TidemarkError `OUTPUT_INVALID`: it is too long */
 function folderName(by: string, value: unknown): string {
   const field = fieldOf(by)
-  const found = valueAt(value, field) ?? null
-  const pair = [field, by.endsWith(DAY) ? dayOf(found) : textOf(found)]
+  const fieldValue = valueAt(value, field) ?? null
+  const pair = [field, by.endsWith(DAY) ? dayOf(fieldValue) : textOf(fieldValue)]
   const name = pair.map((text) => text.replace(ESCAPED, escaped)).join('=')
   if (Buffer.byteLength(name) <= MOST_NAME_BYTES) return name
-  const what = `"${field}" is too long for a folder, whose name has at most ${MOST_NAME_BYTES} bytes`
-  throw new TidemarkError('OUTPUT_INVALID', what)
+  const message = `"${field}" is too long for a folder, whose name has at most ${MOST_NAME_BYTES} bytes`
+  throw new TidemarkError('OUTPUT_INVALID', message)
 }
 
 function escaped(character: string): string {
@@ -167,8 +167,8 @@ export function checkFolders(by: string, saved: Saved, isCaseBlind: boolean): vo
   if (isCaseBlind && folded.size < names.length) throw folderFault(by, ONE_FOLDER)
 }
 
-function folderFault(by: string, what: string): TidemarkError {
-  return configFault(`"${fieldOf(by)}" ${what}`, '--partition-by', 'choose another field')
+function folderFault(by: string, message: string): TidemarkError {
+  return configFault(`"${fieldOf(by)}" ${message}`, '--partition-by', 'choose another field')
 }
 
 function textOf(value: unknown): string {

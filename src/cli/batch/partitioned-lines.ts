@@ -73,13 +73,13 @@ export class LinePartitioner {
     const decoded = decodedLines(block, this.#format, this.#source)
     const { records } = decoded
     const [partitions, offsets] = this.#positions?.scan(records) ?? []
-    const own = this.#line
-    const found = new Set<PartitionLinesWriter>()
+    const scratch = this.#line
+    const writers = new Set<PartitionLinesWriter>()
     for (let line = 0; line < records.length; line++) {
       const place = block.places[line] as number
-      records.locate(line, own.value)
+      records.locate(line, scratch.value)
       this.#locateKey(line, block, decoded)
-      const partition = partitions?.[line] ?? this.#partitionOf(own.key)
+      const partition = partitions?.[line] ?? this.#partitionOf(scratch.key)
       const next = this.#nextOffsets[partition]
       const offset = offsets?.[line] ?? next
       // Not even NaN is behind the last one.
@@ -87,12 +87,12 @@ export class LinePartitioner {
         throw this.#misplaced(place, partition, offset)
       }
       const writer = this.#writers[partition] as PartitionLinesWriter
-      writer.add(own, offset, place)
-      found.add(writer)
+      writer.add(scratch, offset, place)
+      writers.add(writer)
       this.#nextOffsets[partition] = offset + 1
     }
     this.records += records.length
-    return [...found].map((writer) => writer.take())
+    return [...writers].map((writer) => writer.take())
   }
 
   #misplaced(place: number, partition: number, offset: number | undefined): TidemarkError {
@@ -104,14 +104,14 @@ export class LinePartitioner {
     }
     const next = this.#nextOffsets[partition]
     if (next === undefined) {
-      const what = `partition ${partition} is not below ${partitions}`
-      return configFault(what, where, 'give their number with --partitions')
+      const message = `partition ${partition} is not below ${partitions}`
+      return configFault(message, where, 'give their number with --partitions')
     }
-    const what = `offset ${offset} of partition ${partition} comes after ${next - 1}`
-    return configFault(what, where, 'give the files in the order of the log')
+    const message = `offset ${offset} of partition ${partition} comes after ${next - 1}`
+    return configFault(message, where, 'give the files in the order of the log')
   }
 
-  /** Empty if it is invalid: the event becomes a dead letter. */
+  /** Locates the key; empty if it is invalid: the event becomes a dead letter. */
   #locateKey(line: number, block: InputBlock, { records, events, eventOf }: DecodedLines): void {
     const { key, value } = this.#line
     const start = block.starts[line] as number
@@ -144,8 +144,8 @@ export class LinePartitioner {
     const from = { topic: this.#source.topic, partition: UNWRITTEN }
     try {
       return key === null
-        ? eventKey((of) => this.#source.key(of, new GivenRecord(record, from)), events.at(event))
-        : eventKey((of: ScannedEvents) => key.of(of, event), events)
+        ? eventKey((row) => this.#source.key(row, new GivenRecord(record, from)), events.at(event))
+        : eventKey((scan: ScannedEvents) => key.of(scan, event), events)
     } catch (thrown) {
       if (!(thrown instanceof TidemarkError)) throw thrown
       return ''

@@ -13,7 +13,7 @@ export interface RowBlock {
   readonly columns: readonly ArrayLike<unknown>[]
   /** Where a row is in the input. */
   placeOf(row: number): { readonly file: string; readonly row: number }
-  /** Finds a row as a JSON object with fields. @returns false: it is none */
+  /** Finds a row as a JSON object with fields. @returns false: it is not one */
   locate(row: number, into: Place): boolean
 }
 
@@ -42,16 +42,16 @@ export async function* lineBlocks(
 ): AsyncGenerator<RowBlock> {
   for await (const { memory, starts, ends, places } of input.blocks()) {
     if (starts.length === 0) continue
-    const given = starts.map((start, line) => jsonObject(memory.text(start, ends[line] as number)))
+    const rows = starts.map((start, line) => jsonObject(memory.text(start, ends[line] as number)))
     yield {
-      rows: given.length,
-      columns: features.map((feature) => given.map((row) => row?.[feature])),
+      rows: rows.length,
+      columns: features.map((feature) => rows.map((row) => row?.[feature])),
       placeOf: (row) => fileRow(input.files, places[row] as number),
       locate: (row, into) => {
         into.memory = memory
         into.from = starts[row] as number
         into.to = memory.buffer.lastIndexOf('}', (ends[row] as number) - 1) + 1
-        return Object.keys(given[row] ?? {}).length > 0
+        return Object.keys(rows[row] ?? {}).length > 0
       },
     }
   }

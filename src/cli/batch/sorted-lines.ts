@@ -45,7 +45,7 @@ export async function sortByTime(
   }
 }
 
-/** Reads what {@link sortByTime} has written. */
+/** Reads the lines that {@link sortByTime} has written. */
 export async function* sortedBlocks(sorted: InputLines): AsyncGenerator<InputBlock> {
   for await (const { memory, starts, ends } of sorted.blocks()) {
     const places: number[] = []
@@ -65,8 +65,8 @@ export async function* sortedBlocks(sorted: InputLines): AsyncGenerator<InputBlo
 async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerator<Buffer> {
   const timeOf = source.eventTimeMs
   if (timeOf === 'record' || takesSecond(timeOf)) {
-    const what = 'the event time is not in the event alone, so files cannot be sorted by it'
-    throw new TidemarkError('NOT_SUPPORTED', what, { where: '--order time' })
+    const message = 'the event time is not in the event alone, so files cannot be sorted by it'
+    throw new TidemarkError('NOT_SUPPORTED', message, { where: '--order time' })
   }
   const format = await openFormat(source, { wanted: pickedFields(timeOf), registry: null })
   const read = format.reader(timeOf as EventFunction<number>)
@@ -79,7 +79,7 @@ async function* timed(input: InputLines, source: SourceDefinition): AsyncGenerat
       const event = eventOf[line] as number
       if (event >= 0) {
         try {
-          timeMs = eventTimeMs((of: typeof events) => read.of(of, event), events)
+          timeMs = eventTimeMs((scan: typeof events) => read.of(scan, event), events)
         } catch (error) {
           if (!(error instanceof TidemarkError)) throw error
         }

@@ -8,7 +8,7 @@ import { bytesAsJson } from '../print.ts'
 import type { Labels } from './labels.ts'
 
 /** Columns of every row, besides fields of the event and its features. */
-const OWN = ['key', 'eventTime', 'partition', 'offset', 'late', 'warming', 'label', 'labelState']
+const BASE = ['key', 'eventTime', 'partition', 'offset', 'late', 'warming', 'label', 'labelState']
 
 type JsonOf = (partition: number, offset: number) => string
 
@@ -22,14 +22,14 @@ export class TrainingRows {
    * @param fields of the event that rows have besides
    * @throws Refused, or as {@link withTrainingRows}
    */
-  constructor(of: Definition, fields: readonly string[]) {
-    const { definition, features } = withTrainingRows(of, fields)
+  constructor(topology: Definition, fields: readonly string[]) {
+    const { definition, features } = withTrainingRows(topology, fields)
     const names = [...new Set([...features.values()].flat())]
-    const twice = fields.filter((field) => [...OWN, ...names].includes(field))
+    const twice = fields.filter((field) => [...BASE, ...names].includes(field))
     refuseIfAny([
       ...twice.map((field) => configFault(`rows have a column "${field}" already`, '--with')),
       ...names
-        .filter((name) => OWN.includes(name))
+        .filter((name) => BASE.includes(name))
         .map((name) => configFault(`rows have a column "${name}" already`, `feature ${name}`)),
     ])
     this.definition = definition

@@ -29,8 +29,8 @@ try {
   const folder = new WorkFolder(job.flags.output)
   const { prepared, rows } = await prepareJob(job)
   try {
-    const own = { prepared, rows, folder, lines: linesGiven(), stopped }
-    const worker = await BatchWorker.open({ ...assignment, ...own })
+    const context = { prepared, rows, folder, lines: linesGiven(), stopped }
+    const worker = await BatchWorker.open({ ...assignment, ...context })
     tell({ isWhole: await worker.run() })
   } finally {
     await prepared.close()

@@ -62,19 +62,19 @@ export class BatchWorkerThread {
     this.isOver = true
     this.#changed.notifyAll()
     if ('why' in ended) {
-      const what = `a worker of the batch ended: ${ended.why}`
+      const message = `a worker of the batch ended: ${ended.why}`
       const hint = 'the same command with --resume continues from what was saved'
-      throw new TidemarkError('WORKER_FAILED', what, { hint })
+      throw new TidemarkError('WORKER_FAILED', message, { hint })
     }
     if ('isWhole' in ended) return ended.isWhole
     const faults = ended.faults.map(faultOf)
     if (faults.length === 1) throw faults[0] as Error
-    throw new Refused(faults.filter((of) => of instanceof TidemarkError))
+    throw new Refused(faults.filter((fault) => fault instanceof TidemarkError))
   }
 
   #order(order: ThreadOrder): void {
-    const own = typeof order === 'string' ? [] : order
-    const buffers = own.flatMap(({ bytes, spans, offsets, places }) => {
+    const blocks = typeof order === 'string' ? [] : order
+    const buffers = blocks.flatMap(({ bytes, spans, offsets, places }) => {
       return [bytes, spans.buffer, offsets.buffer, places.buffer] as ArrayBuffer[]
     })
     this.#thread.postMessage(order, buffers)
