@@ -104,9 +104,9 @@ interface Work extends Pick<ReplayOptions, 'group' | 'outputs' | 'positions'> {
   readonly comparison: Pick<Verification | ModelChange, 'wrote' | 'made'>
 }
 
-/** Reads what is written, and then works the ranges again. */
-async function run(records: KafkaRecords, given: Work): Promise<void> {
-  const { outputs, comparison } = given
+/** Reads the written records, and then works the ranges again. */
+async function run(records: KafkaRecords, work: Work): Promise<void> {
+  const { outputs, comparison } = work
   let count = 0
   const endProgress = showProgress(() => count)
   try {
@@ -121,7 +121,7 @@ async function run(records: KafkaRecords, given: Work): Promise<void> {
         }
       }
     }
-    await workAgain(records, given)
+    await workAgain(records, work)
   } finally {
     endProgress()
   }
@@ -172,16 +172,16 @@ function withoutWrites(prepared: Prepared): Prepared {
 
 /** Otherwise the worker would register them. */
 async function checkSchemas(topology: PreparedTopology): Promise<void> {
-  const unknown = (await findSchemas([topology])).find(({ id }) => id === null)
-  if (unknown === undefined) return
-  const what = `the registry does not have the schema of a sink under "${unknown.subject}"`
+  const schema = (await findSchemas([topology])).find(({ id }) => id === null)
+  if (schema === undefined) return
+  const message = `the registry does not have the schema of a sink under "${schema.subject}"`
   const hint = 'a replay registers nothing: did this topology write the outputs?'
-  throw new TidemarkError('SCHEMA_NOT_REGISTERED', what, { hint })
+  throw new TidemarkError('SCHEMA_NOT_REGISTERED', message, { hint })
 }
 
-function chosenSinks({ definition }: PreparedTopology, given: Flags['verify'] = true) {
+function chosenSinks({ definition }: PreparedTopology, verify: Flags['verify'] = true) {
   const all = sinkStepsOf(definition.then).filter(({ system }) => system === undefined)
-  const named = given === true ? [] : given
+  const named = verify === true ? [] : verify
   const chosen = all.filter(({ name, topic }) => named.includes(name) || named.includes(topic))
   if (chosen.length >= named.length) return named.length === 0 ? all : chosen
   const hint = `its sinks: ${all.map(({ topic }) => topic).join(', ')}`
@@ -202,8 +202,8 @@ async function rangesOf(records: KafkaRecords, bounds: Bounds): Promise<ReplayRa
   const some = ranges.filter((range) => range.from < range.to)
   if (some.length > 0) return some
   const hint = 'name the group of the workers that wrote the outputs (--group)'
-  const what = `group "${group}" has committed nothing of this part of "${topic}"`
-  throw configFault(what, undefined, hint)
+  const message = `group "${group}" has committed nothing of this part of "${topic}"`
+  throw configFault(message, undefined, hint)
 }
 
 async function offsetsAt(records: KafkaRecords, topic: string, from: ReadStart) {

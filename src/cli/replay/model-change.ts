@@ -43,8 +43,8 @@ export class ModelChange {
     const before = written && this.#then.get(written)
     for (const [path, now] of Object.entries(before ? numbersOf(cause, record) : {})) {
       const then = before?.[path] ?? Number.NaN
-      const known = this.#numbers.get(path)
-      const { parity, worst } = known ?? { parity: new Parity(THRESHOLD), worst: [] }
+      const entry = this.#numbers.get(path)
+      const { parity, worst } = entry ?? { parity: new Parity(THRESHOLD), worst: [] }
       this.#numbers.set(path, { parity, worst })
       parity.add([then], [now], 1)
       if (then !== now) insert(worst, { cause, key: String(record.key), then, now })
@@ -80,12 +80,12 @@ function insert(worst: Change[], change: Change): void {
 
 /** The numbers and truth values in a value, by path. */
 function numbersOf({ sink }: OutputCause, { value }: RecordParts): Numbers {
-  const found: Record<string, number> = {}
+  const numbers: Record<string, number> = {}
   const search = (json: unknown, path: string) => {
-    if (typeof json === 'number' || typeof json === 'boolean') found[path] = Number(json)
+    if (typeof json === 'number' || typeof json === 'boolean') numbers[path] = Number(json)
     if (typeof json !== 'object' || json === null) return
     for (const [name, inner] of Object.entries(json)) search(inner, `${path}.${name}`)
   }
   search(jsonOrNull(String(value)), sink)
-  return found
+  return numbers
 }

@@ -40,7 +40,7 @@ export const NOWHERE: RecordSink = { write: async () => {}, close: async () => {
 
 /**
  * The records of a topic for a worker that is to work ranges of it again: its only member has all
- * partitions, whatever the group does, and what it commits is written nowhere.
+ * partitions, whatever the group does, and its commits are written nowhere.
  */
 export function replayedRecords(feed: ReplayFeed): Records {
   const { records, positions } = feed.options
@@ -115,10 +115,10 @@ export class ReplayFeed {
       },
     }
     const starts = new Map<number, number>()
-    for (const { from, to, ...of } of written.ranges) {
-      const at = { ...of, topic, epoch: 1, metadata: null, lookBackOffset: of.lowOffset }
+    for (const { from, to, ...range } of written.ranges) {
+      const at = { ...range, topic, epoch: 1, metadata: null, lookBackOffset: range.lowOffset }
       await this.#readVerdicts({ ...at, nextOffset: to })
-      starts.set(of.partition, handlers.assigned({ ...at, nextOffset: from }, pausable))
+      starts.set(range.partition, handlers.assigned({ ...at, nextOffset: from }, pausable))
     }
     this.#feeding = this.#feed(starts, handlers)
     this.#changed.notifyAll()
@@ -159,7 +159,7 @@ export class ReplayFeed {
     const left = new Map(ranges.map((range) => [range.partition, range]))
     const waiting = new Map<number, Piece[]>(ranges.map(({ partition }) => [partition, []]))
     const hasCome = ({ partition }: ReplayRange) => waiting.get(partition)?.length !== 0
-    // The tables need not go back if what comes next is known of all partitions.
+    // The tables need not go back if the next piece is known of all partitions.
     const areKnown = () =>
       positions.areAny ? [...left.values()].every(hasCome) : ranges.some(hasCome)
     try {

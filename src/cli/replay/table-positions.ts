@@ -5,7 +5,7 @@ import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Definition } from '../../topology/definition.ts'
 
-/** The topic of a table, with all that it holds. */
+/** The topic of a table, with all its records. */
 interface TableLog {
   readonly table: string
   readonly topic: string
@@ -73,7 +73,7 @@ export class TablePositions {
 
   /** Ends at the position: a table that has read it asks for more. */
   async follow({ topic, from }: FollowOptions): Promise<Followed> {
-    const log = this.#logs.find((one) => one.topic === topic) as TableLog
+    const log = this.#logs.find((entry) => entry.topic === topic) as TableLog
     this.#waiting.set(topic, from)
     this.#changed.notifyAll()
     await this.#changed.until(() => !this.#isAt(log))
@@ -91,10 +91,10 @@ export class TablePositions {
       ranges: new Map(ranges),
       close: async () => {},
       async *[Symbol.asyncIterator]() {
-        for (const [of, { nextOffset, endOffset }] of ranges) {
-          const own = log.chunks.filter(({ partition }) => partition === of)
-          for (const chunk of own) yield* partOf(chunk, nextOffset, endOffset)
-          yield { ...empty, partition: of, nextOffset: endOffset, endOffset }
+        for (const [partition, { nextOffset, endOffset }] of ranges) {
+          const chunks = log.chunks.filter((chunk) => chunk.partition === partition)
+          for (const chunk of chunks) yield* partOf(chunk, nextOffset, endOffset)
+          yield { ...empty, partition, nextOffset: endOffset, endOffset }
         }
       },
     }
@@ -108,12 +108,12 @@ export class TablePositions {
 
 /** By partition, the offset before which records are handed over; without a position, all are. */
 function endsOf({ table, ranges }: TableLog, text: string): ReadonlyMap<number, number> {
-  const own = text.split(';').find((part) => part.startsWith(`${table}=`))
-  const listed = own?.slice(table.length + 1)
+  const entry = text.split(';').find((part) => part.startsWith(`${table}=`))
+  const listed = entry?.slice(table.length + 1)
   const offsets = listed?.split(',').map(Number)
   const count = offsets?.length ?? Number.POSITIVE_INFINITY
-  const known = [...ranges].filter(([partition]) => partition < count)
-  const ends = known.map(([partition, { nextOffset: low, endOffset }]) => {
+  const pairs = [...ranges].filter(([partition]) => partition < count)
+  const ends = pairs.map(([partition, { nextOffset: low, endOffset }]) => {
     return [
       partition,
       Math.max(low, Math.min(offsets?.[partition] ?? endOffset, endOffset)),

@@ -40,13 +40,13 @@ interface Difference {
 }
 
 /** Reasons that concern a whole run are shown once. */
-const OF_A_RUN = /^another /
+const RUN_REASON = /^another /
 const UNEXPLAINED = '?'
 const LATE_BY_CLOCK = 'a late decision by the clock (idleAfter)'
 /** Dead letters that depend on the moment, or on the worker's memory. */
-const OF_THE_MOMENT = ['SCHEMA_UNKNOWN', 'STATE_LIMIT', 'SCORE_FAILED', 'OUTPUT_TIMESTAMP']
+const MOMENT_CODES = ['SCHEMA_UNKNOWN', 'STATE_LIMIT', 'SCORE_FAILED', 'OUTPUT_TIMESTAMP']
 
-/** Compares what a replay makes with what is written, to the bit. */
+/** Compares the outputs that a replay makes with the written ones, to the bit. */
 export class Verification {
   readonly #outputs: WrittenOutputs
   readonly #positions: Pick<TablePositions, 'incomplete'>
@@ -111,7 +111,7 @@ export class Verification {
 
   /** @param read reads a record that is written once more */
   async describe(
-    read: (topic: string, of: Written) => Promise<RecordParts | null>,
+    read: (topic: string, written: Written) => Promise<RecordParts | null>,
   ): Promise<string> {
     const shown = this.#shown.map(async (difference) => {
       const { kind, why, cause, written, made } = difference
@@ -119,8 +119,8 @@ export class Verification {
       const place = written && `, ${position(topic, written.partition, written.offset)}`
       const record = written && made ? await read(topic, written) : null
       const fields = record && made ? fieldsOf(viewOf(record), made) : []
-      const what = `${kind}: ${causeName(cause)}${place ?? ''}`
-      return [what, `  ${this.#inWords(why)}`, ...fields, '']
+      const title = `${kind}: ${causeName(cause)}${place ?? ''}`
+      return [title, `  ${this.#inWords(why)}`, ...fields, '']
     })
     const all = Object.values(this.counts).reduce((sum, count) => sum + count, 0)
     const each = Object.entries(this.counts).map(([kind, count]) => `${grouped(count)} ${kind}`)
@@ -137,12 +137,12 @@ export class Verification {
     this.counts[kind]++
     const before = this.#reasons.get(why) ?? 0
     this.#reasons.set(why, before + 1)
-    if (this.#shown.length >= MOST_SHOWN || (before > 0 && OF_A_RUN.test(why))) return
+    if (this.#shown.length >= MOST_SHOWN || (before > 0 && RUN_REASON.test(why))) return
     this.#shown.push(difference)
   }
 
   #whyDifferent(
-    { of }: OutputCause,
+    { of: origin }: OutputCause,
     then: WrittenMarks,
     now: WrittenMarks,
   ): readonly [Kind, string] {
@@ -150,7 +150,8 @@ export class Verification {
     const change = (name: string) => `${then[name] ?? 'none'}, now ${now[name] ?? 'none'}`
     const has = (name: string) => then[name] !== undefined || now[name] !== undefined
     const differs = (name: string) => then[name] !== now[name]
-    const [isWindow, nameOf] = [typeof of === 'string', (model?: string) => model?.split('@')[0]]
+    const isWindow = typeof origin === 'string'
+    const nameOf = (model?: string) => model?.split('@')[0]
     if (has(BY_CLOCK_HEADER.name)) return ['different', 'the clock decided']
     if (differs(MODEL_HEADER)) {
       const isModel = nameOf(then[MODEL_HEADER]) === nameOf(now[MODEL_HEADER])
@@ -170,14 +171,14 @@ export class Verification {
       : ['different', UNEXPLAINED]
   }
 
-  #displacement({ of }: OutputCause, made: NewRecord, written: Written) {
+  #displacement({ of: origin }: OutputCause, made: NewRecord, written: Written) {
     const topic = this.#outputs.descriptions.get(made.topic)
     if (topic === undefined) return null
     if (partitionOf(made, topic.partitions) !== written.partition) {
       return { kind: 'in another partition', why: 'its key has another partition now' } as const
     }
     // A window that the clock has closed has the time of then.
-    const isOfRecord = typeof of === 'number' || !this.#isIdle
+    const isOfRecord = typeof origin === 'number' || !this.#isIdle
     const isComparable = isOfRecord && topic.timestampType !== 'LogAppendTime'
     if (!isComparable || made.timestampMs === written.timestampMs) return null
     return { kind: 'with another timestamp', why: 'its record has another timestamp' } as const
@@ -195,7 +196,7 @@ export class Verification {
 
   #byClock({ [CODE_HEADER]: code = '' }: WrittenMarks): string | null {
     if (code === 'LATE' && this.#isIdle) return LATE_BY_CLOCK
-    return OF_THE_MOMENT.includes(code) ? `${code} was a matter of the moment` : null
+    return MOMENT_CODES.includes(code) ? `${code} was a matter of the moment` : null
   }
 
   #closed({ sink, partition }: OutputCause, startMs: number): void {
@@ -206,17 +207,17 @@ export class Verification {
 
   /** The topic also has windows that closed before or after the range. */
   #isDue(cause: OutputCause): boolean {
-    const { sink, partition, of } = cause
-    if (typeof of === 'number' || isDeadLetter(cause)) return true
+    const { sink, partition, of: origin } = cause
+    if (typeof origin === 'number' || isDeadLetter(cause)) return true
     const [first, last] = this.#windows.get(`${sink}/${partition}`) ?? [1, 0]
-    return first <= startOf(of) && startOf(of) <= last
+    return first <= startOf(origin) && startOf(origin) <= last
   }
 
   #inWords(why: string): string {
     if (why !== UNEXPLAINED) return why
-    // Dead letters do not say what made them.
-    const ofRun = [...this.#reasons.keys()].find((reason) => OF_A_RUN.test(reason))
-    if (ofRun !== undefined) return `as outputs say, ${ofRun}`
+    // Dead letters do not say which topology and model made them.
+    const runReason = [...this.#reasons.keys()].find((reason) => RUN_REASON.test(reason))
+    if (runReason !== undefined) return `as outputs say, ${runReason}`
     const names = this.#outputs.definition.tables.map(({ name }) => name).join(', ')
     const record = 'its record, or an earlier one of its key, is not what it was'
     const row = `a row of a table (${names}) is not what it was`
@@ -243,7 +244,7 @@ function fieldsOf(then: View, now: View): string[] {
 /** The compared parts of a record, as JSON. */
 function viewOf(record: RecordParts) {
   const { key, value, headers } = comparedParts(record)
-  const header = Object.fromEntries(headers.map((of) => [of.name, bytesAsJson(of.value)]))
+  const header = Object.fromEntries(headers.map((entry) => [entry.name, bytesAsJson(entry.value)]))
   return { key: bytesAsJson(key), value: jsonOf(value), header }
 }
 

@@ -43,9 +43,9 @@ export interface Written {
   /** Hash of key, value and headers. */
   readonly digest: number
   readonly marks: WrittenMarks
-  /** Is there another of its id before it? */
+  /** Whether there is another of its id before it. */
   readonly isAgain: boolean
-  /** Has the replay made it, too? */
+  /** Whether the replay has made it, too. */
   isMade: boolean
 }
 
@@ -57,14 +57,14 @@ export class WrittenOutputs {
   readonly definition: Definition
   readonly ranges: readonly ReplayRange[]
   readonly topics: readonly string[]
-  /** What the topics are like now. */
+  /** The topics as they are now. */
   descriptions: ReadonlyMap<string, TopicInfo> = new Map()
   readonly #sinks: ReadonlyMap<string, string>
   /** By {@link groupOf}, by {@link OutputCause.of}. */
   readonly #all = new Map<string, Map<number | string, Written>>()
-  /** By what they lack, records in the topics of sinks that none of them has written. */
+  /** By reason, records in the topics of sinks that none of them has written. */
   readonly #foreign = new Map<string, { count: number; readonly places: string[] }>()
-  /** Each distinct one once. */
+  /** Each distinct set once. */
   readonly #marks = new Map<string, WrittenMarks>()
 
   /** @param sinks those that are compared */
@@ -79,8 +79,8 @@ export class WrittenOutputs {
     const { topic } = this.definition.source
     for (const { partition } of this.ranges) {
       for (const sink of [...this.#sinks.keys(), DEAD_LETTERS]) {
-        for (const [of, written] of this.#groupOf({ partition, sink })) {
-          yield [{ topic, partition, sink, of }, written]
+        for (const [origin, written] of this.#groupOf({ partition, sink })) {
+          yield [{ topic, partition, sink, of: origin }, written]
         }
       }
     }
@@ -94,10 +94,10 @@ export class WrittenOutputs {
     const isOwn = sinkStepsOf(then).some(({ name }) => name === id?.sink)
     if (isOwn && id?.topic === source.topic) return
     const why = id === null ? `without ${ID_HEADER}` : `with the ${ID_HEADER} of another sink`
-    const known = this.#foreign.get(why) ?? { count: 0, places: [] }
-    this.#foreign.set(why, known)
-    known.count++
-    if (known.places.length < MOST_NAMED) known.places.push(position(topic, partition, offset))
+    const entry = this.#foreign.get(why) ?? { count: 0, places: [] }
+    this.#foreign.set(why, entry)
+    entry.count++
+    if (entry.places.length < MOST_NAMED) entry.places.push(position(topic, partition, offset))
   }
 
   /** Says which records of the topics of sinks are none of theirs, the first of them by name. */
@@ -110,9 +110,9 @@ export class WrittenOutputs {
 
   /** @returns `null`: it is not of the range */
   add(cause: OutputCause, record: LogRecord, partition: number): Written | null {
-    const { of } = cause
-    const range = this.ranges.find((one) => one.partition === cause.partition)
-    if (range === undefined || (typeof of === 'number' && (of < range.from || range.to <= of)))
+    const { of: origin } = cause
+    const range = this.ranges.find((entry) => entry.partition === cause.partition)
+    if (!range || (typeof origin === 'number' && (origin < range.from || range.to <= origin)))
       return null
     const marks = this.#shared(marksOf(record))
     const digest = digestOf(record)
@@ -163,16 +163,16 @@ export class WrittenOutputs {
 
   #groupOf({ partition, sink }: Pick<OutputCause, 'partition' | 'sink'>) {
     const name = `${partition}/${sink}`
-    const known = this.#all.get(name) ?? new Map<number | string, Written>()
-    this.#all.set(name, known)
-    return known
+    const group = this.#all.get(name) ?? new Map<number | string, Written>()
+    this.#all.set(name, group)
+    return group
   }
 
   #shared(marks: WrittenMarks): WrittenMarks {
     const name = JSON.stringify(marks)
-    const known = this.#marks.get(name) ?? marks
-    this.#marks.set(name, known)
-    return known
+    const entry = this.#marks.get(name) ?? marks
+    this.#marks.set(name, entry)
+    return entry
   }
 }
 
@@ -194,22 +194,22 @@ export function isDeadLetter({ sink }: OutputCause): boolean {
 
 /** A record that closes windows may have several dead letters, in the same order each time. */
 function freeId(
-  { of }: OutputCause,
+  { of: origin }: OutputCause,
   group: ReadonlyMap<number | string, Written>,
-  isOther: (known: Written) => boolean,
+  isOther: (written: Written) => boolean,
 ): number | string {
-  let id = of
+  let id = origin
   for (let n = 2; ; n++) {
-    const known = group.get(id)
-    if (known === undefined || !isOther(known)) return id
-    id = `${of}#${n}`
+    const written = group.get(id)
+    if (written === undefined || !isOther(written)) return id
+    id = `${origin}#${n}`
   }
 }
 
 /** `scores of payments-2@1041`, or with the key and the start of a window. */
-export function causeName({ topic, partition, sink, of }: OutputCause): string {
-  const record = typeof of === 'number' ? position(topic, partition, of) : `window ${of}`
-  return `${sink || 'dead letter'} of ${record}`
+export function causeName({ topic, partition, sink, of: origin }: OutputCause): string {
+  const name = typeof origin === 'number' ? position(topic, partition, origin) : `window ${origin}`
+  return `${sink || 'dead letter'} of ${name}`
 }
 
 const MARKS = [BY_HEADER, MODEL_HEADER, TABLES_HEADER, BY_CLOCK_HEADER.name, LATE_HEADER.name]
@@ -230,7 +230,7 @@ export function digestOf(record: RecordParts): number {
   return hash('sha256', room.bytes.subarray(0, room.used), 'buffer').readUIntBE(0, DIGEST_BYTES)
 }
 
-/** A record without what differs each time. */
+/** A record without the header that differs each time. */
 export function comparedParts({ key, value, headers }: RecordParts): RecordParts {
   const compared = headers.filter(({ name }) => name !== SCORED_AT_HEADER)
   return { key, value, timestampMs: 0, headers: compared }
