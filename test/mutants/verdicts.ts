@@ -12,7 +12,7 @@ const ROWS: readonly Row[] = [
     'replay asks the registry again',
     [
       'runtime/partition/schema-wait.ts',
-      "mode === 'replay' ? (verdicts?.kept(records) ?? records) : records",
+      "mode === 'replay' ? (skippedRecords?.kept(records) ?? records) : records",
       'records',
     ],
     [UNKNOWN, 'a replay refuses what was refused'],
@@ -24,22 +24,30 @@ const ROWS: readonly Row[] = [
   ],
   [
     'verdicts in force beyond the committed offset',
-    ['runtime/commit/verdicts.ts', 'rangesBefore(unknown, assignment.nextOffset)', 'unknown'],
+    [
+      'runtime/commit/skipped-records.ts',
+      'rangesBefore(unknown, assignment.nextOffset)',
+      'unknown',
+    ],
     [UNKNOWN, SET_BACK],
   ],
   [
     'outdated verdicts not corrected',
-    ['runtime/commit/verdicts.ts', 'this.#outdated.push(block)', 'this.#outdated.push()'],
+    ['runtime/commit/skipped-records.ts', 'this.#outdated.push(block)', 'this.#outdated.push()'],
     [UNKNOWN, SET_BACK],
   ],
   [
     'verdicts of another topic in force',
-    ['runtime/commit/verdicts.ts', 'topicId !== ownId', 'false'],
+    ['runtime/commit/skipped-records.ts', 'topicId !== ownId', 'false'],
     [UNKNOWN, 'what is written of a topic that was made again'],
   ],
   [
     'a block forgets what was written of it before',
-    ['runtime/commit/verdicts.ts', 'if (unknown.length > 0) this.#unknown.set(block, unknown)', ''],
+    [
+      'runtime/commit/skipped-records.ts',
+      'if (unknown.length > 0) this.#unknown.set(block, unknown)',
+      '',
+    ],
     [UNKNOWN, 'what was given up before a restart stays written'],
   ],
   [

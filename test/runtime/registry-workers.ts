@@ -4,7 +4,7 @@ import type { LogRecord, Records } from '../../src/connect/port.ts'
 import { wantedFields } from '../../src/engine/author-functions.ts'
 import { confluentFormat } from '../../src/formats/registry/confluent-format.ts'
 import type { Clock } from '../../src/kernel/clock.ts'
-import { unpackVerdict } from '../../src/runtime/commit/verdicts.ts'
+import { unpackBlock } from '../../src/runtime/commit/skipped-records.ts'
 import type { Prepared } from '../../src/runtime/prepared.ts'
 import type { SourceDefinition } from '../../src/topology/definition.ts'
 import { type HandRegistry, wireValue } from '../formats/registry/hand-registry.ts'
@@ -123,8 +123,8 @@ export function givenUp(records: MemoryRecords, partition = 0): number[] {
   const place = { topic: CHECKPOINT, partition }
   const newest = new Map<number, readonly (readonly [number, number])[]>()
   for (const record of records.read(CHECKPOINT, partition)) {
-    const { block, unknown } = unpackVerdict(record, place) as NonNullable<
-      ReturnType<typeof unpackVerdict>
+    const { block, unknown } = unpackBlock(record, place) as NonNullable<
+      ReturnType<typeof unpackBlock>
     >
     newest.set(block, unknown)
   }

@@ -13,7 +13,7 @@ import type {
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { decodeMetadata, encodeMetadata } from '../../runtime/commit/checkpoint-metadata.ts'
 import { checkpointTopic } from '../../runtime/commit/checkpoint-topic.ts'
-import { Verdicts } from '../../runtime/commit/verdicts.ts'
+import { SkippedRecords } from '../../runtime/commit/skipped-records.ts'
 import type { TablePositions } from './table-positions.ts'
 import type { ReplayRange, TablesFrom, WrittenOutputs } from './written-outputs.ts'
 
@@ -85,7 +85,7 @@ export class ReplayFeed {
   /** By partition, up to where it was handed over for output, and committed. */
   readonly #handedOver = new Map<number, number>()
   readonly #committed = new Map<number, number>()
-  readonly #verdicts = new Map<number, Verdicts>()
+  readonly #skippedRecords = new Map<number, SkippedRecords>()
   readonly #tables: ReadonlyMap<number, readonly TablesFrom[]>
   #isStopped = false
   /** `null`: the worker has not joined. */
@@ -117,7 +117,7 @@ export class ReplayFeed {
     const starts = new Map<number, number>()
     for (const { from, to, ...range } of written.ranges) {
       const at = { ...range, topic, epoch: 1, metadata: null, lookBackOffset: range.lowOffset }
-      await this.#readVerdicts({ ...at, nextOffset: to })
+      await this.#readSkippedRecords({ ...at, nextOffset: to })
       starts.set(range.partition, handlers.assigned({ ...at, nextOffset: from }, pausable))
     }
     this.#feeding = this.#feed(starts, handlers)
@@ -139,15 +139,15 @@ export class ReplayFeed {
   }
 
   /** Records that were given up in the first run are left out again (rule R9). */
-  async #readVerdicts(assignment: Assignment): Promise<void> {
+  async #readSkippedRecords(assignment: Assignment): Promise<void> {
     const { records, outputs, group } = this.options
     const topic = checkpointTopic(outputs.definition, group)
     if (topic === null) return
     const { partition } = assignment
     const read = () => records.topics.readAll({ topic, partition })
-    const verdicts = new Verdicts({ topic, assignment, topicId: null, read })
-    await verdicts.read()
-    this.#verdicts.set(partition, verdicts)
+    const skippedRecords = new SkippedRecords({ topic, assignment, topicId: null, read })
+    await skippedRecords.read()
+    this.#skippedRecords.set(partition, skippedRecords)
   }
 
   async #feed(starts: ReadonlyMap<number, number>, handlers: MemberHandlers): Promise<void> {
@@ -213,7 +213,7 @@ export class ReplayFeed {
 
   /** The records of a chunk before and in its range, each piece with the rows that it sees. */
   #piecesOf(chunk: Chunk, { partition, from, to }: ReplayRange): Piece[] {
-    const kept = this.#verdicts.get(partition)?.kept(chunk.records) ?? chunk.records
+    const kept = this.#skippedRecords.get(partition)?.kept(chunk.records) ?? chunk.records
     const end = Math.min(to, chunk.nextOffset)
     const [first, ...later] = this.#tables.get(partition) ?? []
     const parts: TablesFrom[] = [

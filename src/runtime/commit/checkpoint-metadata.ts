@@ -18,15 +18,16 @@ export interface ReplayPoint extends WatermarkParts {
 }
 
 export interface TopologyCheckpoint {
-  /** Hash of what determines its windows. */
+  /** Hash of all that determines its windows. */
   readonly fingerprint: string
   readonly from: ReplayPoint
   /**
-   * How far idleness had advanced the watermark there, ms since the epoch; −Infinity: not at all.
+   * The time to which idleness had advanced the watermark there, ms since the epoch; −Infinity:
+   * not at all.
    */
   readonly idleMs: number
   /**
-   * From which watermark its windows are complete; −Infinity: any · `null`: the first event
+   * The watermark from which its windows are complete; −Infinity: any · `null`: the first event
    * decides.
    */
   readonly wholeFromMs: number | null
@@ -43,11 +44,11 @@ export interface CheckpointMetadata {
   readonly range: NotedRange | null
 }
 
-/** What a group reads of a partition, as the first worker of the partition has found it (rule S4). */
+/** The range of a partition that a group reads, as its first worker has found it (rule S4). */
 export interface NotedRange {
   /** The offset at which reading ends. */
   readonly end: number
-  /** In words, at most {@link LONGEST_ASKED} ASCII characters, what all workers were asked for. */
+  /** The range that all workers were asked for: at most {@link LONGEST_ASKED} ASCII characters. */
   readonly asked: string
 }
 
@@ -76,9 +77,13 @@ export function encodeMetadata(metadata: CheckpointMetadata): string {
     v: FORMAT,
     n: partitions,
     last: lastRecord === null ? null : [lastRecord.offset, lastRecord.checksum],
-    t: Object.fromEntries([...topologies].map(([name, own]) => [name, packTopology(own)])),
+    t: Object.fromEntries(
+      [...topologies].map(([name, checkpoint]) => [name, packTopology(checkpoint)]),
+    ),
     ...(variants.size > 0 && {
-      m: Object.fromEntries([...variants].map(([name, of]) => [name, Object.fromEntries(of)])),
+      m: Object.fromEntries(
+        [...variants].map(([name, steps]) => [name, Object.fromEntries(steps)]),
+      ),
     }),
     ...(range !== null && { r: [range.end, range.asked] }),
   })
@@ -99,11 +104,11 @@ export function mostMetadataBytes(names: readonly string[], variants: ChosenVari
   const idleMs = LATEST_EVENT_TIME_MS
   const from = { offset: Number.MAX_SAFE_INTEGER, newestMs: LATEST_EVENT_TIME_MS, idleMs }
   const fingerprint = 'f'.repeat(FINGERPRINT_LENGTH)
-  const own = { fingerprint, from, idleMs, wholeFromMs: LATEST_EVENT_TIME_MS }
+  const checkpoint = { fingerprint, from, idleMs, wholeFromMs: LATEST_EVENT_TIME_MS }
   const largest = encodeMetadata({
     partitions: MOST_PARTITIONS,
     lastRecord: { offset: Number.MAX_SAFE_INTEGER, checksum: 2 ** 32 - 1 },
-    topologies: new Map(names.map((name) => [name, own])),
+    topologies: new Map(names.map((name) => [name, checkpoint])),
     variants,
     range: { end: Number.MAX_SAFE_INTEGER, asked: '-'.repeat(LONGEST_ASKED) },
   })
@@ -127,13 +132,13 @@ export function decodeMetadata(text: string): CheckpointMetadata | null {
   }
 }
 
-function unpackMark(of: unknown): RecordMark {
-  const [offset, checksum] = list(of)
+function unpackMark(json: unknown): RecordMark {
+  const [offset, checksum] = list(json)
   return { offset: count(offset), checksum: count(checksum, 2 ** 32 - 1) }
 }
 
-function unpackTopology(of: unknown): TopologyCheckpoint {
-  const [fingerprint, offset, newestMs, idleMs, idleAtEnd, whole] = list(of)
+function unpackTopology(json: unknown): TopologyCheckpoint {
+  const [fingerprint, offset, newestMs, idleMs, idleAtEnd, whole] = list(json)
   return {
     fingerprint: word(fingerprint),
     from: { offset: count(offset), newestMs: time(newestMs), idleMs: time(idleMs) },
@@ -142,8 +147,8 @@ function unpackTopology(of: unknown): TopologyCheckpoint {
   }
 }
 
-function unpackRange(of: unknown): NotedRange {
-  const [end, asked] = list(of)
+function unpackRange(json: unknown): NotedRange {
+  const [end, asked] = list(json)
   return { end: count(end), asked: word(asked) }
 }
 
@@ -163,42 +168,42 @@ export function metadataAt({
 // Other programs write arbitrary metadata: every value is checked before it is used.
 
 /** @throws TypeError */
-function checked<T>(of: unknown, isValid: (value: unknown) => value is T): T {
-  if (isValid(of)) return of
+function checked<T>(json: unknown, isValid: (value: unknown) => value is T): T {
+  if (isValid(json)) return json
   throw new TypeError('it is not ours')
 }
 
-function isObject(of: unknown): of is Record<string, unknown> {
-  return typeof of === 'object' && of !== null && !Array.isArray(of)
+function isObject(json: unknown): json is Record<string, unknown> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
-function fields(of: unknown): Record<string, unknown> {
-  return checked(of, isObject)
+function fields(json: unknown): Record<string, unknown> {
+  return checked(json, isObject)
 }
 
-function mapOf<T>(of: unknown, unpack: (value: unknown) => T): ReadonlyMap<string, T> {
-  return new Map(Object.entries(fields(of)).map(([name, value]) => [name, unpack(value)]))
+function mapOf<T>(json: unknown, unpack: (value: unknown) => T): ReadonlyMap<string, T> {
+  return new Map(Object.entries(fields(json)).map(([name, value]) => [name, unpack(value)]))
 }
 
-function list(of: unknown): unknown[] {
-  return checked(of, Array.isArray)
+function list(json: unknown): unknown[] {
+  return checked(json, Array.isArray)
 }
 
-function count(of: unknown, most = Number.MAX_SAFE_INTEGER): number {
+function count(json: unknown, most = Number.MAX_SAFE_INTEGER): number {
   const isIn = (n: unknown): n is number =>
     Number.isInteger(n) && Number(n) >= 0 && Number(n) <= most
-  return checked(of, isIn)
+  return checked(json, isIn)
 }
 
-function word(of: unknown): string {
-  return checked(of, (text): text is string => typeof text === 'string')
+function word(json: unknown): string {
+  return checked(json, (text): text is string => typeof text === 'string')
 }
 
 /** Idle steps may have fractions of a millisecond. */
-function time(of: unknown): number {
-  if (of === null) return Number.NEGATIVE_INFINITY
+function time(json: unknown): number {
+  if (json === null) return Number.NEGATIVE_INFINITY
   return checked(
-    of,
+    json,
     (ms): ms is number => typeof ms === 'number' && Math.abs(ms) <= Number.MAX_SAFE_INTEGER,
   )
 }

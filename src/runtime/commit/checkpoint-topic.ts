@@ -3,9 +3,9 @@ import { keepsState } from '../../engine/plan.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { outputTopics, shadowTopics } from '../../topology/graph.ts'
-import { MOST_VERDICT_BYTES } from './verdicts.ts'
+import { MOST_BLOCK_BYTES } from './skipped-records.ts'
 
-// The topic in which a group writes down what a replay cannot find out (rule R9). A worker makes
+// The topic in which a group writes down the facts that a replay cannot find out (rule R9). A worker makes
 // it: nobody else reads or writes it.
 
 /** Names of topics as brokers accept them. */
@@ -14,7 +14,7 @@ const NAME = /^[a-zA-Z0-9._-]{1,249}$/
 /** Small segments are compacted sooner, and read quickly. */
 const SETTINGS = { 'cleanup.policy': 'compact', 'segment.bytes': String(16 * 2 ** 20) }
 
-/** Its name; `null`: a topology has nothing to write down. */
+/** The name of the topic; `null`: the topology has nothing to write down. */
 export function checkpointTopic(definition: Definition, group: string): string | null {
   const { name, source } = definition
   const isNeeded = source.format.is === 'registry' && keepsState(definition)
@@ -37,32 +37,34 @@ export function newCheckpointTopic(name: string, source: TopicInfo): NewTopic {
 export function nameFaults(definition: Definition, group: string): TidemarkError[] {
   const topic = checkpointTopic(definition, group)
   if (topic === null || NAME.test(topic)) return []
-  const what = `"${topic}" cannot be the name of a topic, which this topology needs: at most 249 of a-z A-Z 0-9 . _ -`
+  const message = `"${topic}" cannot be the name of a topic, which this topology needs: at most 249 of a-z A-Z 0-9 . _ -`
   const hint = 'choose another name for the group (--group) or for the topology'
-  return [new TidemarkError('CHECKPOINT_TOPIC', what, { where: definition.name, hint })]
+  return [new TidemarkError('CHECKPOINT_TOPIC', message, { where: definition.name, hint })]
 }
 
 /** Faults of a topic that is there already. */
 export function checkpointFaults(topic: TopicInfo, source: TopicInfo): TidemarkError[] {
   const { name, partitions, isCompacted, isTrimmed, maxMessageBytes } = topic
   const faults: TidemarkError[] = []
-  const cannotKeep = (what: string, setting: string) => {
+  const cannotKeep = (reason: string, setting: string) => {
     const hint = `kafka-configs.sh --alter --entity-type topics --entity-name ${name} --add-config ${setting}`
-    faults.push(fault(`topic "${name}" cannot keep what a replay has to know: ${what}`, hint))
+    faults.push(fault(`topic "${name}" cannot keep what a replay has to know: ${reason}`, hint))
   }
   if (isCompacted === false || isTrimmed === true) {
     cannotKeep('its records would be deleted for their age', 'cleanup.policy=compact')
   }
-  if (maxMessageBytes !== null && maxMessageBytes < MOST_VERDICT_BYTES) {
+  if (maxMessageBytes !== null && maxMessageBytes < MOST_BLOCK_BYTES) {
     cannotKeep(`it takes only ${maxMessageBytes} bytes`, 'max.message.bytes=1048588')
   }
   if (partitions !== source.partitions) {
-    const what = `topic "${name}" has ${partitions} partitions, and "${source.name}" has ${source.partitions}`
-    faults.push(fault(what, 'delete it with all workers of the group stopped: a worker makes it'))
+    const message = `topic "${name}" has ${partitions} partitions, and "${source.name}" has ${source.partitions}`
+    faults.push(
+      fault(message, 'delete it with all workers of the group stopped: a worker makes it'),
+    )
   }
   return faults
 }
 
-function fault(what: string, hint: string): TidemarkError {
-  return new TidemarkError('CHECKPOINT_TOPIC', what, { hint })
+function fault(message: string, hint: string): TidemarkError {
+  return new TidemarkError('CHECKPOINT_TOPIC', message, { hint })
 }

@@ -9,7 +9,7 @@ const HELD_UP_MS = 1_000
 
 /**
  * The size limit of the next commit: as many bytes as get through in a few seconds. It is halved
- * after a commit that took too long, or cut to what the pace allows, and grown by a step after one
+ * after a commit that took too long, or cut to the size that the pace allows, and grown by a step after one
  * that was full and quick (additive increase, multiplicative decrease: Chiu and Jain 1989); until
  * the first one that took too long it is doubled, as TCP does in slow start (RFC 5681).
  */
@@ -25,7 +25,7 @@ export class CommitSize {
     this.#bytes = Math.min(FIRST_BYTES, mostBytes)
   }
 
-  /** The limit, bytes; at least 1, because what one record leads to is committed together. */
+  /** The limit, bytes; at least 1, because all results of a record are committed together. */
   get bytes(): number {
     return this.#bytes
   }

@@ -10,8 +10,8 @@ import { totalSize, type WriteSize } from './output-batch.ts'
 import { writeOutside } from './outside-sinks.ts'
 
 // Commits for all partitions of a worker. One is in flight while the next is gathered. Every
-// commit, and every attempt of it, is assembled from the current partitions: what a lost partition
-// had pending is published by its new owner (rule C1).
+// commit, and every attempt of it, is assembled from the current partitions: the
+// pending work of a lost partition is published by its new owner (rule C1).
 
 /**
  * Shortest and longest time from the start of one commit to the start of the next, ms. A
@@ -29,7 +29,7 @@ const MAX_RECORDS = 50_000
 /** A commit in flight, and a rebalance without a commit, are reported after this long, ms. */
 const SLOW_MS = 5_000
 const RETRY = { firstMs: 100, lastMs: 10_000 }
-/** Wait before a retry during a rebalance, ms: that is no error, and nearly always over at once. */
+/** Wait before a retry during a rebalance, ms: that is not an error, and nearly always over at once. */
 const WHILE_REBALANCING_MS = 50
 
 /** A partition whose work is committed. */
@@ -43,7 +43,7 @@ export interface Committable {
 
 interface CommitterOptions extends WorkerContext {
   readonly config: Pick<WorkerConfig, 'guarantee' | 'commitIntervalMs' | 'maxCommitBytes'>
-  /** Does anything wait for the next commit? Then only the shortest time between commits is kept. */
+  /** Whether anything waits for the next commit: only the shortest time between commits is kept. */
   readonly isUrgent: () => boolean
   readonly partitions: () => readonly Committable[]
   /** By the name of sinks outside the log. @default all are in the log */
@@ -53,7 +53,7 @@ interface CommitterOptions extends WorkerContext {
 }
 
 interface Segment extends CommitPart {
-  readonly of: Committable
+  readonly committable: Committable
 }
 
 export class Committer {
@@ -67,10 +67,10 @@ export class Committer {
   #failingSinceMs: number | null = null
   /** When brokers accept records again. */
   #mayWriteMs = Number.NEGATIVE_INFINITY
-  /** Was a slow or failing commit reported, and not its end yet? */
+  /** Whether a slow or failing commit was reported, and its end was not yet. */
   #isInTrouble = false
   #toldPace: number | null = null
-  /** Did the last commit have no room for all that was finished? */
+  /** Whether the last commit had no room for all that was finished. */
   #isFull = false
   /** Index of the partition that is gathered first when there is not room for all. */
   #turn = 0
@@ -96,7 +96,7 @@ export class Committer {
     this.#urgent.abort()
   }
 
-  /** Commits through a member until {@link stop}; rejects with what ends the worker. */
+  /** Commits through a member until {@link stop}; rejects with the error that ends the worker. */
   async run(member: Member): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const woken = new Promise<void>((resolve) => {
@@ -140,7 +140,7 @@ export class Committer {
       return 0
     }
     this.#over()
-    for (const segment of segments) segment.of.inFlight.committed(segment)
+    for (const segment of segments) segment.committable.inFlight.committed(segment)
     this.#o.onCommitted()
     const endMs = this.#o.clock.elapsedMs()
     // Includes throttling because of this commit, but not because of earlier ones.
@@ -219,11 +219,11 @@ export class Committer {
     const partitions = this.#o.partitions()
     const first = this.#turn % Math.max(partitions.length, 1)
     this.#isFull = false
-    for (const of of [...partitions.slice(first), ...partitions.slice(0, first)]) {
-      const part = of.inFlight.gather(left, segments.length === 0 ? 1 : 0)
+    for (const committable of [...partitions.slice(first), ...partitions.slice(0, first)]) {
+      const part = committable.inFlight.gather(left, segments.length === 0 ? 1 : 0)
       this.#isFull ||= !part.isAll
       if (part.from.length === 0) continue
-      segments.push({ of, ...part })
+      segments.push({ committable, ...part })
       const { bytes, records } = totalSize(part.batches)
       left.bytes -= bytes
       left.records -= records
@@ -233,7 +233,7 @@ export class Committer {
     return segments
   }
 
-  /** Waits until what failed may be retried. */
+  /** Waits until a failed commit may be retried. */
   async #failed(error: unknown, segments: readonly Segment[], startMs: number): Promise<void> {
     if (!(error instanceof TidemarkError)) throw error
     // Another worker owns the partitions, or will: the next assignment decides which tasks are
@@ -248,7 +248,7 @@ export class Committer {
     this.#failingSinceMs ??= startMs
     // Lost partitions are reported as lost, and nothing of them waits for a commit.
     const owned = new Set(this.#o.partitions())
-    const isOwned = segments.some(({ of }) => owned.has(of))
+    const isOwned = segments.some(({ committable }) => owned.has(committable))
     if ((!isRebalance || nowMs - this.#failingSinceMs >= SLOW_MS) && isOwned) {
       this.#failingSinceMs = nowMs
       this.#isInTrouble = true
@@ -270,7 +270,7 @@ export class Committer {
     this.#o.observer({
       type: 'committed',
       outputs: writtenBy(segments, nowMs),
-      nextOffsets: segments.flatMap(({ of: { partition }, upTo }) =>
+      nextOffsets: segments.flatMap(({ committable: { partition }, upTo }) =>
         upTo === null ? [] : [{ partition, nextOffset: upTo.nextOffset }],
       ),
       durationMs,
@@ -283,11 +283,11 @@ function assemble(segments: readonly Segment[]): Commit {
   return {
     outputs: WrittenRecords.joined(batches.map((b) => b.outputs.records)),
     deadLetters: WrittenRecords.joined(batches.map((b) => b.deadLetters.records)),
-    nextOffsets: segments.flatMap(({ of, upTo }) => {
+    nextOffsets: segments.flatMap(({ committable, upTo }) => {
       if (upTo === null) return []
-      const { partition, epoch } = of
+      const { partition, epoch } = committable
       const { nextOffset } = upTo
-      return [{ ...partition, epoch, nextOffset, metadata: of.metadata(upTo) }]
+      return [{ ...partition, epoch, nextOffset, metadata: committable.metadata(upTo) }]
     }),
     isSmallest: segments.length === 1 && segments[0]?.isSmallest === true,
   }
@@ -302,9 +302,9 @@ function writtenBy(segments: readonly Segment[], nowMs: number) {
   const all = segments.flatMap((s) => s.batches).flatMap((b) => b.topics)
   const firsts = all.filter(({ topic }, i) => all.findIndex((s) => s.topic === topic) === i)
   return firsts.map(({ topic, isOutput }) => {
-    const own = all.filter((share) => share.topic === topic)
-    const oldestMs = own.map((share) => share.oldestMs).filter(Number.isFinite)
+    const shares = all.filter((share) => share.topic === topic)
+    const oldestMs = shares.map((share) => share.oldestMs).filter(Number.isFinite)
     const endToEndMs = oldestMs.map((ms) => Math.max(0, nowMs - ms))
-    return { topic, isOutput, ...totalSize(own), endToEndMs }
+    return { topic, isOutput, ...totalSize(shares), endToEndMs }
   })
 }

@@ -19,12 +19,12 @@ import {
 /** The most bytes that one partition may have in flight: more would not make a commit fuller. */
 export const MOST_PARTITION_BYTES = 16 * 2 ** 20
 /**
- * Guess of what a record produces, in memory, before any has been finished, bytes: with it, only
- * some thousand records are in flight.
+ * Guess of the memory that a record's results take, before any has been finished, bytes: with it,
+ * only some thousand records are in flight.
  */
 const FIRST_GUESS_BYTES = 16_000
 
-/** Where a restart continues, and what it needs to know there. */
+/** Where a restart continues, and the state that it needs there. */
 export interface RestartPoint extends Pick<CheckpointMetadata, 'lastRecord' | 'topologies'> {
   readonly nextOffset: number
 }
@@ -44,14 +44,14 @@ export interface CommitPart {
   readonly batches: readonly SizedBatch[]
   /** Where a restart continues after the commit; `null`: the commit advances no offset. */
   readonly upTo: RestartPoint | null
-  /** Is it the result of a single record? */
+  /** Whether it is the result of a single record. */
   readonly isSmallest: boolean
-  /** Was there room for everything that is finished? */
+  /** Whether there was room for everything that is finished. */
   readonly isAll: boolean
   readonly from: readonly { readonly chunk: ChunkInFlight; readonly cut: Cut }[]
 }
 
-/** How much of a chunk: its first batches, and what later ones have from records before an offset. */
+/** How much of a chunk: its first batches, and of later ones the results of records before an offset. */
 interface Cut {
   readonly batches: number
   readonly before: number
@@ -71,9 +71,9 @@ export class InFlight {
   /** In log order. */
   readonly #chunks: ChunkInFlight[] = []
   readonly #changed = new ConditionVariable()
-  /** Size in memory of what the last finished chunk produced, per record. */
+  /** Size in memory of the last finished chunk's results, per record. */
   #bytesPerRecord = FIRST_GUESS_BYTES
-  /** Size in memory, with what is still expected to be produced. */
+  /** Size in memory, with the results that are still expected. */
   bytes = 0
   #isDropped = false
 
@@ -85,7 +85,7 @@ export class InFlight {
     return this.#chunks.length === 0
   }
 
-  /** Is there nothing to commit until the first chunk has produced more? */
+  /** Whether there is nothing to commit until the first chunk has produced more. */
   get isBlocked(): boolean {
     const [first] = this.#chunks
     return first !== undefined && !first.isDone && (this.#isWhole || first.batches.length === 0)
@@ -105,7 +105,8 @@ export class InFlight {
     }
     const added = new ChunkInFlight(chunk, expectedBytes, {
       changed: weigh,
-      room: (of, most) => this.#changed.until(() => this.#isDropped || this.#waiting(of) <= most),
+      room: (waiter, most) =>
+        this.#changed.until(() => this.#isDropped || this.#waiting(waiter) <= most),
     })
     this.#chunks.push(added)
     weigh(added)
@@ -113,7 +114,7 @@ export class InFlight {
   }
 
   /**
-   * Gathers what is finished, in log order, as far as there is room.
+   * Gathers the finished results, in log order, as far as there is room.
    * @param atLeast take the results of this many records in any case
    */
   gather(room: WriteSize, atLeast: 0 | 1): CommitPart {
@@ -212,14 +213,14 @@ export class ChunkInFlight {
     return this.#batches
   }
 
-  /** Size in memory, with what it is still expected to produce. */
+  /** Size in memory, with the results that it is still expected to produce. */
   get bytes(): number {
     const made = this.#batches.reduce((sum, batch) => sum + batch.memoryBytes, 0)
     const expected = this.isDone ? 0 : this.#expectedBytes - this.#madeBytes
     return this.#chunk.bytes + made + Math.max(0, expected)
   }
 
-  /** Size in memory of what it has produced, per record; `null`: it has no records. */
+  /** Size in memory of all its results, per record; `null`: it has no records. */
   get bytesPerRecord(): number | null {
     const { length } = this.#chunk.records
     return length === 0 ? null : this.#madeBytes / length

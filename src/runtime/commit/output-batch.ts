@@ -73,7 +73,7 @@ export function sized({ outputs, deadLetters }: OutputBatch): SizedBatch {
       share.records++
       share.bytes += written.valueBytes(i)
       const timestampMs = written.timestampMs(i)
-      // Nothing is older than 1970: a negative timestamp is what some producer wrote, not a time.
+      // Nothing is older than 1970: a negative timestamp is a producer's number, not a time.
       if (timestampMs >= 0 && timestampMs < share.oldestMs) share.oldestMs = timestampMs
     }
   }
@@ -87,7 +87,7 @@ export function totalSize(batches: readonly WriteSize[]): WriteSize {
   }
 }
 
-/** Size of what each record has caused, by its offset; neighbours with one cause are added up. */
+/** Size of the results of each record, by its offset; neighbours with one cause are added up. */
 export function sizesByCause(batch: SizedBatch): [cause: number, WriteSize][] {
   const lists = [batch.outputs, batch.deadLetters].filter(({ causes }) => causes.length > 0)
   const [first] = lists
@@ -138,9 +138,9 @@ function firstFrom(causes: readonly number[], offset: number): number {
 
 /** Finds or adds the share of a topic; a topology writes to few topics. */
 function shareOf(topic: string, isOutput: boolean, topics: TopicShare[]): TopicShare {
-  const known = topics.find((share) => share.topic === topic)
-  if (known !== undefined) return known
-  const share = { topic, isOutput, records: 0, bytes: 0, oldestMs: Number.POSITIVE_INFINITY }
-  topics.push(share)
-  return share
+  const share = topics.find((s) => s.topic === topic)
+  if (share !== undefined) return share
+  const newShare = { topic, isOutput, records: 0, bytes: 0, oldestMs: Number.POSITIVE_INFINITY }
+  topics.push(newShare)
+  return newShare
 }

@@ -48,7 +48,7 @@ export class ReplayPoints {
   }
 }
 
-/** How a task restores its windows: from where, and what was committed of them. */
+/** How a task restores its windows: from where, and with which committed times. */
 export interface RestartPlan extends Omit<TopologyCheckpoint, 'fingerprint'> {
   /** Why it reads more than necessary; `null`: it does not. */
   readonly reason: string | null
@@ -56,7 +56,7 @@ export interface RestartPlan extends Omit<TopologyCheckpoint, 'fingerprint'> {
 
 type Restarted = Pick<PreparedTopology, 'definition' | 'fingerprint'>
 
-/** Must its windows be rebuilt from the log, because the commit metadata does not have them? */
+/** Whether its windows must be rebuilt from the log, because the metadata does not have them. */
 export function mustRebuild(topology: Restarted, metadata: CheckpointMetadata | null): boolean {
   return keepsState(topology.definition) && checkpointOf(topology, metadata) === null
 }
@@ -71,9 +71,9 @@ export function planRestart(
     const from = at(nextOffset)
     return { from, idleMs: from.idleMs, reason: null, wholeFromMs: Number.NEGATIVE_INFINITY }
   }
-  const own = checkpointOf(topology, metadata)
-  if (own === null) return planRebuild(topology, assignment, metadata)
-  const { from, idleMs, wholeFromMs } = own
+  const checkpoint = checkpointOf(topology, metadata)
+  if (checkpoint === null) return planRebuild(topology, assignment, metadata)
+  const { from, idleMs, wholeFromMs } = checkpoint
   if (from.offset >= lowOffset) return { from, idleMs, reason: null, wholeFromMs }
   const reason = `records ${from.offset} to ${lowOffset - 1}, which its windows need, are no longer in the log`
   return { from: { ...from, offset: lowOffset }, idleMs, reason, wholeFromMs: null }
@@ -85,12 +85,12 @@ function planRebuild(
   metadata: CheckpointMetadata | null,
 ): RestartPlan {
   const { lookBackOffset } = assignment
-  const known = metadata?.topologies.get(name)
+  const checkpoint = metadata?.topologies.get(name)
   return {
     from: at(lookBackOffset),
-    idleMs: known?.idleMs ?? Number.NEGATIVE_INFINITY,
+    idleMs: checkpoint?.idleMs ?? Number.NEGATIVE_INFINITY,
     reason:
-      known !== undefined
+      checkpoint !== undefined
         ? 'the definition of its windows has changed'
         : metadata !== null
           ? 'the group has not run this topology before'
@@ -107,20 +107,20 @@ function checkpointOf(
   { definition, fingerprint }: Restarted,
   metadata: CheckpointMetadata | null,
 ): TopologyCheckpoint | null {
-  const known = metadata?.topologies.get(definition.name)
-  return known?.fingerprint === fingerprint ? known : null
+  const checkpoint = metadata?.topologies.get(definition.name)
+  return checkpoint?.fingerprint === fingerprint ? checkpoint : null
 }
 
 function at(offset: number): ReplayPoint {
   return { offset, newestMs: Number.NEGATIVE_INFINITY, idleMs: Number.NEGATIVE_INFINITY }
 }
 
-/** @throws TidemarkError `TOPIC_CHANGED`: the number of partitions is not what was committed */
+/** @throws TidemarkError `TOPIC_CHANGED`: the number of partitions is not the committed one */
 export function checkPartitions(topic: string, committed: number, now: number): void {
   if (committed === now) return
-  const what = `topic "${topic}" has ${now} partitions; it had ${committed} when this group committed`
+  const message = `topic "${topic}" has ${now} partitions; it had ${committed} when this group committed`
   const hint =
     "keys have moved between partitions, and a key's windows would start empty in the middle of its events: " +
     'read the topic with another group (--group), from its start or its end (--from); see docs/restart.md, "More partitions"'
-  throw new TidemarkError('TOPIC_CHANGED', what, { where: topic, hint })
+  throw new TidemarkError('TOPIC_CHANGED', message, { where: topic, hint })
 }

@@ -6,7 +6,7 @@ import { position } from '../../kernel/ids.ts'
 import type { StageClock } from '../../kernel/stages.ts'
 import { decisiveStep } from '../../topology/graph.ts'
 import { type CausedRecords, inLogOrder, type OutputBatch } from '../commit/output-batch.ts'
-import type { Verdicts } from '../commit/verdicts.ts'
+import type { SkippedRecords } from '../commit/skipped-records.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import { deadLetter, type RecordFault } from './dead-letter.ts'
 import { PassedHeaders } from './headers.ts'
@@ -52,14 +52,14 @@ export interface ChunkEnd {
 export interface Finishes {
   readonly partition: TopicPartition
   /** `null`: the topology gives no record up, or has no windows to replay. */
-  readonly verdicts: Verdicts | null
+  readonly skippedRecords: SkippedRecords | null
 }
 
 /** Finishes the chunks of one topology on one partition. */
 export class Finishing {
   readonly #topology: PreparedTopology
   readonly #partition: TopicPartition
-  readonly #verdicts: Verdicts | null
+  readonly #skippedRecords: SkippedRecords | null
   readonly #context: TaskContext
   /** By the name of the score step: the headers of each decision. */
   readonly #decided: ReadonlyMap<string, readonly (readonly Header[])[]>
@@ -67,10 +67,14 @@ export class Finishing {
   /** The step that outcomes are reported for. */
   readonly #step: string
 
-  constructor(topology: PreparedTopology, { partition, verdicts }: Finishes, context: TaskContext) {
+  constructor(
+    topology: PreparedTopology,
+    { partition, skippedRecords }: Finishes,
+    context: TaskContext,
+  ) {
     this.#topology = topology
     this.#partition = partition
-    this.#verdicts = verdicts
+    this.#skippedRecords = skippedRecords
     this.#context = context
     this.#decided = new Map(
       [...topology.scorers].map(([step, { decisions }]) => [step, decisions.map(decisionHeaders)]),
@@ -122,10 +126,10 @@ export class Finishing {
     }
     if (end !== null) this.#tell(begun, faults, end)
     const causes = faults.map((fault) => fault.record.offset)
-    const verdicts = end === null ? [] : this.#verdictsOn(begun)
+    const skipped = end === null ? [] : this.#skippedOf(begun)
     return {
       outputs: inLogOrder(produced.map(({ made }) => made.outputs)),
-      deadLetters: inLogOrder([...verdicts, { records: deadLetters, causes }]),
+      deadLetters: inLogOrder([...skipped, { records: deadLetters, causes }]),
     }
   }
 
@@ -161,11 +165,13 @@ export class Finishing {
     this.#context.shadows?.offer(name, chosen, { ready, model, scores, from })
   }
 
-  #verdictsOn({ intake, chunk }: Finishable): CausedRecords[] {
-    if (this.#verdicts === null) return []
+  #skippedOf({ intake, chunk }: Finishable): CausedRecords[] {
+    if (this.#skippedRecords === null) return []
     const { records, packed, nextOffset } = chunk
     const first = records.length > 0 ? records.offsetAt(0) : nextOffset
-    return [this.#verdicts.written({ offset: packed?.offset ?? first, faults: intake.faults })]
+    return [
+      this.#skippedRecords.written({ offset: packed?.offset ?? first, faults: intake.faults }),
+    ]
   }
 
   #tell(begun: Finishable, faults: readonly RecordFault[], end: ChunkEnd): void {

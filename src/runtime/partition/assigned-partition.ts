@@ -19,7 +19,7 @@ import {
   type RestartPoint,
 } from '../commit/in-flight.ts'
 import { planRestart } from '../commit/restart-plan.ts'
-import type { Verdicts } from '../commit/verdicts.ts'
+import type { SkippedRecords } from '../commit/skipped-records.ts'
 import type { WorkerConfig } from '../config.ts'
 import type { Observer, RuntimeEvent } from '../events.ts'
 import type { TaskContext } from '../output/task-context.ts'
@@ -61,7 +61,10 @@ export interface PartitionContext extends TaskContext {
   /** By topology name, for topologies that watch for keys in several partitions. */
   readonly keyWatches: ReadonlyMap<string, KeyWatch>
   /** `null`: the topology gives no record up, or has no windows to replay. */
-  readonly verdictsOf: (topology: PreparedTopology, assignment: Assignment) => Verdicts | null
+  readonly skippedRecordsOf: (
+    topology: PreparedTopology,
+    assignment: Assignment,
+  ) => SkippedRecords | null
   /** `null`: the topic is read without an end. */
   readonly range: Pick<BoundedRange, 'of'> | null
   readonly pausable: Pausable
@@ -114,9 +117,9 @@ export class AssignedPartition implements Committable {
     this.tasks = topologies.map((topology) => {
       const plan = planRestart(topology, assignment, metadata)
       const keyWatch = given.keyWatches.get(topology.definition.name) ?? null
-      const verdicts = given.verdictsOf(topology, assignment)
-      const own = { partition: this.partition, plan, keyWatch, verdicts }
-      return new Task(topology, own, this.#context)
+      const skippedRecords = given.skippedRecordsOf(topology, assignment)
+      const parts = { partition: this.partition, plan, keyWatch, skippedRecords }
+      return new Task(topology, parts, this.#context)
     })
     const names = topologies.map(({ definition }) => definition.name)
     this.#breaker = new Breaker(names, config.deadLetterBreakerPercent ?? 100)

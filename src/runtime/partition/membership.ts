@@ -18,7 +18,7 @@ import { formatDuration } from '../../kernel/time.ts'
 import { topicCompressions } from '../../topology/graph.ts'
 import { checkpointTopic, committedTopics } from '../commit/checkpoint-topic.ts'
 import { Committer } from '../commit/committer.ts'
-import { Verdicts } from '../commit/verdicts.ts'
+import { SkippedRecords } from '../commit/skipped-records.ts'
 import type { WorkerContext } from '../context.ts'
 import type { RuntimeEvent } from '../events.ts'
 import { limitsOf } from '../output/topic-limits.ts'
@@ -100,7 +100,7 @@ export class GroupMembership {
       ...observed,
       partitions: (topic) => topics.get(topic)?.partitions ?? 0,
       topicLimits: (topic) => limits.get(topic) ?? limitsOf(undefined),
-      verdictsOf: (topology, assignment) => this.#verdictsOf(topology, assignment),
+      skippedRecordsOf: (topology, assignment) => this.#skippedRecordsOf(topology, assignment),
       onChange: () => {
         this.#committer.nudge()
         options.changed.notifyAll()
@@ -222,14 +222,17 @@ export class GroupMembership {
     throw new TidemarkError('STOP_TIMED_OUT', what, { hint })
   }
 
-  #verdictsOf({ definition }: PreparedTopology, assignment: Assignment): Verdicts | null {
+  #skippedRecordsOf(
+    { definition }: PreparedTopology,
+    assignment: Assignment,
+  ): SkippedRecords | null {
     const { group, records, topics } = this.#o
     const topic = checkpointTopic(definition, group)
     if (topic === null) return null
     const { partition } = assignment
     const topicId = topics.get(assignment.topic)?.id ?? null
     const read = () => records.topics.readAll({ topic, partition })
-    return new Verdicts({ topic, assignment, topicId, read })
+    return new SkippedRecords({ topic, assignment, topicId, read })
   }
 
   /** Something that it works with is broken, and ends it. */

@@ -2,7 +2,7 @@ import type { LogRecords } from '../../connect/port.ts'
 import type { RunMode } from '../../engine/run.ts'
 import type { Format } from '../../formats/format.ts'
 import type { Trying } from '../../kernel/retrier.ts'
-import { isUnknownSchema, type Verdicts } from '../commit/verdicts.ts'
+import { isUnknownSchema, type SkippedRecords } from '../commit/skipped-records.ts'
 import type { RecordFault } from '../output/dead-letter.ts'
 import type { Retrying } from '../output/model-retrier.ts'
 
@@ -17,15 +17,15 @@ const OVER_AFTER_MS = 60_000
  */
 export class SchemaWait {
   readonly #format: Format
-  readonly #verdicts: Verdicts | null
+  readonly #skippedRecords: SkippedRecords | null
   readonly #o: Retrying
   /** When a record last had an unknown schema; `null`: none had, or that is over. */
   #unknownMs: number | null = null
 
-  /** @param verdicts `null`: the topology gives no record up, or has no windows to replay */
-  constructor(format: Format, verdicts: Verdicts | null, options: Retrying) {
+  /** @param skippedRecords `null`: the topology gives no record up, or has no windows to replay */
+  constructor(format: Format, skippedRecords: SkippedRecords | null, options: Retrying) {
     this.#format = format
-    this.#verdicts = verdicts
+    this.#skippedRecords = skippedRecords
     this.#o = options
   }
 
@@ -34,11 +34,11 @@ export class SchemaWait {
    * when the partition is lost.
    */
   async prepare(records: LogRecords, mode: RunMode): Promise<LogRecords> {
-    const verdicts = this.#verdicts
-    if (verdicts?.isRead === false) {
-      if ((await this.#until({ attempt: () => verdicts.read() })) === null) return records
+    const skippedRecords = this.#skippedRecords
+    if (skippedRecords?.isRead === false) {
+      if ((await this.#until({ attempt: () => skippedRecords.read() })) === null) return records
     }
-    const kept = mode === 'replay' ? (verdicts?.kept(records) ?? records) : records
+    const kept = mode === 'replay' ? (skippedRecords?.kept(records) ?? records) : records
     const how = { clock: this.#o.clock, mayGiveUp: mode === 'live' }
     const attempt = () => this.#format.prepare(kept, how)
     const begun = attempt()

@@ -78,7 +78,7 @@ export class Task {
 
   constructor(
     topology: PreparedTopology,
-    { partition, plan, keyWatch, verdicts }: TaskPlan,
+    { partition, plan, keyWatch, skippedRecords }: TaskPlan,
     context: TaskContext,
   ) {
     const { definition, format, lookup } = topology
@@ -88,8 +88,8 @@ export class Task {
     this.#context = context
     this.#retrier = new Retrier(context)
     const retrying = { ...context, labels: this.labels, retrier: this.#retrier }
-    this.#finishing = new Finishing(topology, { partition, verdicts }, context)
-    this.#format = new SchemaWait(format, verdicts, retrying)
+    this.#finishing = new Finishing(topology, { partition, skippedRecords }, context)
+    this.#format = new SchemaWait(format, skippedRecords, retrying)
     this.#keyWatch = keyWatch
     this.#engine = new Engine(definition, {
       lookup: context.stores?.lookup(definition.name, lookup) ?? lookup,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { Verification } from '../../../src/cli/replay/verification.ts'
 import { MemoryRecords } from '../../../src/connect/memory/memory-records.ts'
 import type { LogRecord } from '../../../src/connect/port.ts'
-import { packVerdict } from '../../../src/runtime/commit/verdicts.ts'
+import { packBlock } from '../../../src/runtime/commit/skipped-records.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
 import { perTenSeconds, scored } from '../../runtime/support.ts'
 import { event, verified, workedOnce } from './replayed.ts'
@@ -186,7 +186,7 @@ test('a record that was given up for its schema is left out again (rule R9)', as
   const definition: Definition = { ...scored, source: { ...scored.source, format } }
   const records = await worked(definition)
   expect((await verified(records, { definition })).isEqual).toBe(true)
-  const { key, value } = packVerdict({ block: 0, topicId: null, unknown: [[5, 5]] })
+  const { key, value } = packBlock({ block: 0, topicId: null, unknown: [[5, 5]] })
   const place = { topic: 'g.scored.checkpoint', partition: 0, timestampMs: -1, headers: [] }
   records.produce([{ ...place, key, value }])
   const letter = records.read('events.dlq')[0] as LogRecord

@@ -63,7 +63,7 @@ export function taskWith({ by = scorer(), definition = scored, ...setting }: Set
     observer: watch.observer,
     limits: { maxKeys: 1_000, maxBytes: 1_000_000 },
     partitions: 6,
-    verdictsOf: () => null,
+    skippedRecordsOf: () => null,
     range: end === undefined ? null : { of: () => ({ end, asked: '' }) },
     keyWatches: new Map(),
     pausable: { pause: () => pauses.push('paused'), resume: () => {} },

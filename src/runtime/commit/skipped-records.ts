@@ -6,25 +6,25 @@ import { position } from '../../kernel/ids.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
 import type { CausedRecords } from './output-batch.ts'
 
-// Verdicts on records whose schema the schema registry did not have. Neither the log nor the
-// registry tells a replay that they were given up, so it is written down in the commit of the dead
-// letter (rule R9): key `schema/<block>`, value JSON.
+// Records that were given up because the schema registry did not have their schema. Neither the log
+// nor the registry tells a replay which these are, so their offsets are written down in the commit
+// of their dead letters (rule R9): key `schema/<block>`, value JSON.
 
 const FORMAT = 1
-/** Offsets that share a verdict, so that its size is bounded. */
+/** Offsets that share a record, so that its size is bounded. */
 const BLOCK_OFFSETS = 1_024
 const KEY = /^schema\/(\d+)$/
 /** Two numbers of at most 16 digits, brackets and commas. */
 const MOST_RANGE_BYTES = 36
 
-/** A verdict takes at most this many bytes: it has at most every other offset of its block. */
-export const MOST_VERDICT_BYTES = (BLOCK_OFFSETS / 2) * MOST_RANGE_BYTES + 1_024
+/** A block takes at most this many bytes: at most every other of its offsets is written down. */
+export const MOST_BLOCK_BYTES = (BLOCK_OFFSETS / 2) * MOST_RANGE_BYTES + 1_024
 
 /** Offsets from the first to the last, both included. */
 export type OffsetRange = readonly [first: number, last: number]
 
 /** The records of one block that were given up. */
-export interface BlockVerdict {
+export interface SkippedBlock {
   readonly block: number
   /** The id of the source topic; `null`: its brokers have none. */
   readonly topicId: string | null
@@ -32,13 +32,13 @@ export interface BlockVerdict {
   readonly unknown: readonly OffsetRange[]
 }
 
-interface VerdictsOptions {
+interface SkippedRecordsOptions {
   /** The topic in which they are written down. */
   readonly topic: string
   readonly assignment: Assignment
   /** The id of the source topic; `null`: its brokers have none. */
   readonly topicId: string | null
-  /** Reads what is written down for the partition. */
+  /** Reads the blocks that are written down for the partition. */
   readonly read: () => Promise<readonly LogRecord[]>
 }
 
@@ -51,37 +51,37 @@ interface Finished {
   }[]
 }
 
-/** Which records of a partition were given up. */
-export class Verdicts {
-  readonly #o: VerdictsOptions
+/** The records of a partition that were given up. */
+export class SkippedRecords {
+  readonly #o: SkippedRecordsOptions
   /** Offsets that were given up, by block: all before output begins, then only the newest. */
   readonly #unknown = new Map<number, readonly OffsetRange[]>()
-  /** Blocks whose record does not say what is in force. */
+  /** Blocks whose record differs from the offsets in force. */
   readonly #outdated: number[] = []
   isRead = false
 
-  constructor(options: VerdictsOptions) {
+  constructor(options: SkippedRecordsOptions) {
     this.#o = options
   }
 
   /**
-   * Reads them. In force is what was committed and can be replayed: neither what is written of
-   * records from the committed offset on, nor blocks before the first record of the log.
-   * @throws TidemarkError `VERDICT_INVALID` · what reading throws
+   * Reads them. In force are offsets that were committed and can be replayed: neither those from
+   * the committed offset on, nor blocks before the first record of the log.
+   * @throws TidemarkError `VERDICT_INVALID` · any error of reading
    */
   async read(): Promise<void> {
     const { topic, assignment } = this.#o
     const place = { topic, partition: assignment.partition }
-    const newest = new Map<number, BlockVerdict>()
+    const newest = new Map<number, SkippedBlock>()
     for (const record of await this.#o.read()) {
-      const verdict = unpackVerdict(record, place)
-      if (verdict !== null) newest.set(verdict.block, verdict)
+      const skipped = unpackBlock(record, place)
+      if (skipped !== null) newest.set(skipped.block, skipped)
     }
-    for (const verdict of newest.values()) {
-      const { block, unknown: written } = verdict
-      const unknown = this.#inForce(verdict)
+    for (const skipped of newest.values()) {
+      const { block, unknown: ranges } = skipped
+      const unknown = this.#inForce(skipped)
       if (unknown.length > 0) this.#unknown.set(block, unknown)
-      if (!isDeepStrictEqual(unknown, written)) this.#outdated.push(block)
+      if (!isDeepStrictEqual(unknown, ranges)) this.#outdated.push(block)
     }
     this.isRead = true
   }
@@ -89,24 +89,24 @@ export class Verdicts {
   /** In a replay: the records that were not given up. */
   kept(records: LogRecords): LogRecords {
     if (this.#unknown.size === 0) return records
-    const kept: number[] = []
+    const indices: number[] = []
     for (let i = 0; i < records.length; i++) {
       const offset = records.offsetAt(i)
-      if (!isWithin(this.#of(blockOf(offset)), offset)) kept.push(i)
+      if (!isWithin(this.#rangesOf(blockOf(offset)), offset)) indices.push(i)
     }
-    return kept.length === records.length ? records : records.pick(kept)
+    return indices.length === records.length ? records : records.pick(indices)
   }
 
   /**
-   * Writes down what was given up of a chunk. If the commit ends within the chunk, what is written
-   * of its rest is not in force, and the first chunk after a start corrects it.
+   * Writes down the records of a chunk that were given up. If the commit ends within the chunk, the
+   * offsets of its rest are not in force, and the first chunk after a start corrects them.
    */
   written({ offset, faults }: Finished): CausedRecords {
     const records = new WrittenRecords()
     const causes: number[] = []
     const write = (block: number, cause: number) => {
       const { topic, topicId, assignment } = this.#o
-      const { key, value } = packVerdict({ block, topicId, unknown: this.#of(block) })
+      const { key, value } = packBlock({ block, topicId, unknown: this.#rangesOf(block) })
       // Without a timestamp, which the topic might refuse.
       records.write({ key, value, timestampMs: -1, headers: [] }, topic, assignment.partition)
       causes.push(cause)
@@ -119,7 +119,7 @@ export class Verdicts {
     return { records, causes }
   }
 
-  #inForce({ block, topicId, unknown }: BlockVerdict): readonly OffsetRange[] {
+  #inForce({ block, topicId, unknown }: SkippedBlock): readonly OffsetRange[] {
     const { assignment, topicId: ownId } = this.#o
     const isOfAnother = ownId !== null && topicId !== null && topicId !== ownId
     const isGone = endOfBlock(block) <= assignment.lowOffset
@@ -133,18 +133,18 @@ export class Verdicts {
       if (!isUnknownSchema(error)) continue
       const { offset } = record
       const block = blockOf(offset)
-      this.#unknown.set(block, withOffset(this.#of(block), offset))
+      this.#unknown.set(block, withOffset(this.#rangesOf(block), offset))
       if (!changed.has(block)) changed.set(block, offset)
     }
     return changed
   }
 
-  #of(block: number): readonly OffsetRange[] {
+  #rangesOf(block: number): readonly OffsetRange[] {
     return this.#unknown.get(block) ?? []
   }
 }
 
-/** Is a record given up because the registry does not have its schema? */
+/** Whether a record is given up because the registry does not have its schema. */
 export function isUnknownSchema(error: TidemarkError): boolean {
   return error.code === 'SCHEMA_UNKNOWN'
 }
@@ -158,7 +158,7 @@ export function endOfBlock(block: number): number {
 }
 
 /** Without any offset it is a tombstone, which deletes the record. */
-export function packVerdict({ block, topicId, unknown }: BlockVerdict): {
+export function packBlock({ block, topicId, unknown }: SkippedBlock): {
   readonly key: Buffer
   readonly value: Buffer | null
 } {
@@ -167,33 +167,38 @@ export function packVerdict({ block, topicId, unknown }: BlockVerdict): {
 }
 
 /** `null`: it is a record of another kind. @throws TidemarkError `VERDICT_INVALID` */
-export function unpackVerdict(record: LogRecord, of: TopicPartition): BlockVerdict | null {
+export function unpackBlock(record: LogRecord, place: TopicPartition): SkippedBlock | null {
   const [, digits] = KEY.exec(String(record.key ?? '')) ?? []
   if (digits === undefined) return null
   const block = Number(digits)
   if (record.value === null) return { block, topicId: null, unknown: [] }
   const value = jsonOrNull(String(record.value))
   if (isPacked(value)) return { block, topicId: value.topicId, unknown: value.unknown }
-  const what = 'a verdict on records with an unknown schema cannot be read'
-  const where = position(of.topic, of.partition, record.offset)
+  const message = 'a verdict on records with an unknown schema cannot be read'
+  const where = position(place.topic, place.partition, record.offset)
   const hint =
     'it was written by another program or a later version; see docs/errors.md, VERDICT_INVALID'
-  throw new TidemarkError('VERDICT_INVALID', what, { where, hint })
+  throw new TidemarkError('VERDICT_INVALID', message, { where, hint })
 }
 
-interface Packed extends Pick<BlockVerdict, 'topicId' | 'unknown'> {
+interface Packed extends Pick<SkippedBlock, 'topicId' | 'unknown'> {
   readonly v: number
 }
 
-function isPacked(of: unknown): of is Packed {
-  if (typeof of !== 'object' || of === null) return false
-  const { v, topicId, unknown } = of as Partial<Record<keyof Packed, unknown>>
+function isPacked(json: unknown): json is Packed {
+  if (typeof json !== 'object' || json === null) return false
+  const { v, topicId, unknown } = json as Partial<Record<keyof Packed, unknown>>
   const isId = topicId === null || typeof topicId === 'string'
   return v === FORMAT && isId && Array.isArray(unknown) && unknown.every(isRange)
 }
 
-function isRange(of: unknown): boolean {
-  return Array.isArray(of) && of.length === 2 && of.every(Number.isSafeInteger) && of[0] <= of[1]
+function isRange(range: unknown): boolean {
+  return (
+    Array.isArray(range) &&
+    range.length === 2 &&
+    range.every(Number.isSafeInteger) &&
+    range[0] <= range[1]
+  )
 }
 
 /** Adds an offset greater than all others. */

@@ -1,41 +1,41 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
-  type BlockVerdict,
   blockOf,
   endOfBlock,
   isWithin,
-  MOST_VERDICT_BYTES,
+  MOST_BLOCK_BYTES,
   type OffsetRange,
-  packVerdict,
+  packBlock,
   rangesBefore,
-  unpackVerdict,
+  type SkippedBlock,
+  unpackBlock,
   withOffset,
-} from '../../../src/runtime/commit/verdicts.ts'
+} from '../../../src/runtime/commit/skipped-records.ts'
 import { thrownIn } from '../../support/thrown.ts'
 
 const PLACE = { topic: 'g.t.checkpoint', partition: 2 }
 
-function written(verdict: BlockVerdict) {
-  return { ...packVerdict(verdict), offset: 9, timestampMs: -1, headers: [] }
+function written(verdict: SkippedBlock) {
+  return { ...packBlock(verdict), offset: 9, timestampMs: -1, headers: [] }
 }
 
 function reading(key: string, value: string | null) {
   const buffers = { key: Buffer.from(key), value: value === null ? null : Buffer.from(value) }
-  return () => unpackVerdict({ ...buffers, offset: 9, timestampMs: -1, headers: [] }, PLACE)
+  return () => unpackBlock({ ...buffers, offset: 9, timestampMs: -1, headers: [] }, PLACE)
 }
 
 test('a verdict is read as it was written, under the key of its block', () => {
   const verdict = { block: 3, topicId: 'abc', unknown: [[3_072, 3_075] as const] }
   expect(String(written(verdict).key)).toBe('schema/3')
   expect(String(written(verdict).value)).toBe('{"v":1,"topicId":"abc","unknown":[[3072,3075]]}')
-  expect(unpackVerdict(written(verdict), PLACE)).toEqual(verdict)
+  expect(unpackBlock(written(verdict), PLACE)).toEqual(verdict)
 })
 
 test('one on no record is a tombstone', () => {
   const verdict = { block: 3, topicId: null, unknown: [] }
   expect(written(verdict).value).toBeNull()
-  expect(unpackVerdict(written(verdict), PLACE)).toEqual(verdict)
+  expect(unpackBlock(written(verdict), PLACE)).toEqual(verdict)
 })
 
 test('the largest, on every other record at the end of the longest log, is within its limit', () => {
@@ -45,7 +45,7 @@ test('the largest, on every other record at the end of the longest log, is withi
     unknown.push([offset, offset])
   const { key, value } = written({ block, topicId: 'x'.repeat(22), unknown })
   expect(unknown.length).toBe(512)
-  expect((key?.length ?? 0) + (value?.length ?? 0)).toBeLessThan(MOST_VERDICT_BYTES)
+  expect((key?.length ?? 0) + (value?.length ?? 0)).toBeLessThan(MOST_BLOCK_BYTES)
 })
 
 test.each(['step/3', 'schema/', 'schema/x', ''])('a record with the key "%s" is none', (key) => {
