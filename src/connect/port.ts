@@ -211,7 +211,7 @@ export interface MemberHandlers {
   /**
    * Called with how long a broker accepts no such request of this member because of a quota, ms.
    */
-  throttled(durationMs: number, of: 'reading' | 'writing'): void
+  throttled(durationMs: number, work: 'reading' | 'writing'): void
   /**
    * Called when the member has stopped for good; joining again may help if the action is `retry`.
    */

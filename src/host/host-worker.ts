@@ -184,15 +184,15 @@ async function watchers(
   if (address !== undefined || expose !== undefined || registry !== undefined) {
     const requestRoutes = options.predict === undefined ? [] : REQUEST_ROUTES
     const sources = { topologies, worker, droppedLines, requestRoutes }
-    const own = createMetrics({ version: packageVersion(), ...sources }, registry)
-    metrics = own
-    observers.unshift(own.observer)
-    expose?.(worker, own)
+    const created = createMetrics({ version: packageVersion(), ...sources }, registry)
+    metrics = created
+    observers.unshift(created.observer)
+    expose?.(worker, created)
     if (address !== undefined) {
       const { serveHttp } = await import('../serve/http.ts')
-      http = await serveHttp({ ...address, probes: probesOf(worker), metrics: own }).catch(
+      http = await serveHttp({ ...address, probes: probesOf(worker), metrics: created }).catch(
         (thrown: unknown) => {
-          own.close()
+          created.close()
           throw thrown
         },
       )

@@ -64,7 +64,7 @@ export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
   })
   const isOpen = predict !== undefined && (predict.token ?? '') === ''
   const needsToken = isOpen && !isLoopback(predict.host ?? '127.0.0.1')
-  const what = 'requests from other machines need a token'
+  const message = 'requests from other machines need a token'
   return [
     ...kafkaFaults({ brokers, ...(tls && { tls }), ...(sasl && { sasl }) }),
     ...workerConfigFaults(options),
@@ -74,6 +74,8 @@ export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
       const given = options[name as keyof SystemOptions]
       return given === undefined ? [] : connector.faults(given)
     }),
-    ...(needsToken ? [new TidemarkError('CONFIG_INVALID', what, { where: 'predict.token' })] : []),
+    ...(needsToken
+      ? [new TidemarkError('CONFIG_INVALID', message, { where: 'predict.token' })]
+      : []),
   ]
 }

@@ -63,8 +63,8 @@ export async function claimSlot(
  * in the file system, and it is visible only in its network namespace, as a container's address is.
  * A named pipe on Windows, a port of the loopback interface elsewhere.
  */
-function addressOf(of: string, platform: NodeJS.Platform): ListenOptions {
-  const hash = createHash('sha256').update(of).digest()
+function addressOf(text: string, platform: NodeJS.Platform): ListenOptions {
+  const hash = createHash('sha256').update(text).digest()
   const name = `tidemark-${hash.toString('hex', 0, 16)}`
   if (platform === 'linux') return { path: `\0${name}` }
   if (platform === 'win32') return { path: `\\\\?\\pipe\\${name}` }

@@ -40,14 +40,14 @@ type Grouped<T> = Omit<Setting<T>, 'heading'>
 
 export function under<S extends object>(heading: string, group: S) {
   const settings = Object.entries(group) as [string, Grouped<unknown>][]
-  const entries = settings.map(([name, of]) => [name, { heading, ...of }])
+  const entries = settings.map(([name, entry]) => [name, { heading, ...entry }])
   return Object.fromEntries(entries) as {
     [N in keyof S]: S[N] extends Grouped<infer T> ? Setting<T> : never
   }
 }
 
-export function setting<T>(of: Grouped<T>): Grouped<T> {
-  return of
+export function setting<T>(entry: Grouped<T>): Grouped<T> {
+  return entry
 }
 
 /**
@@ -67,7 +67,7 @@ export function optional<T = string>(
     ...{ value, about, fallback: null, ...more },
     kind: {
       parse: (raw) => kind.parse(raw),
-      fault: (of) => (of === null ? null : (kind.fault?.(of) ?? null)),
+      fault: (set) => (set === null ? null : (kind.fault?.(set) ?? null)),
     },
   }
 }
@@ -185,8 +185,8 @@ export function secret(value: string, about: string) {
   return optional(value, about, { environmentOnly: true })
 }
 
-export function secretFile(what: string, variable: string) {
-  const about = `file with the ${what}; takes precedence over ${variable}`
+export function secretFile(content: string, variable: string) {
+  const about = `file with the ${content}; takes precedence over ${variable}`
   return optional('<file>', about, { kind: { parse: (raw) => textOf(raw).trimEnd() } })
 }
 

@@ -59,9 +59,9 @@ export class FileSource implements Source {
   constructor(options: FileSourceOptions) {
     this.#o = options
     const { topic, partitions, isOwn } = options
-    const own = Array.from({ length: partitions }, (_, partition) => partition).filter(isOwn)
+    const numbers = Array.from({ length: partitions }, (_, partition) => partition).filter(isOwn)
     this.#partitions = new Map(
-      own.map((partition): [number, Partition] => {
+      numbers.map((partition): [number, Partition] => {
         const committed = options.committed.get(partition) ?? null
         const nextOffset = committed?.nextOffset ?? 0
         const at = { start: 0, nextOffset, endOffset: 0 }
@@ -99,10 +99,10 @@ export class FileSource implements Source {
       leave: async () => this.#end(),
     }
     handlers.partitions?.(topic, partitions)
-    for (const of of this.#partitions.values()) {
-      const start = groupStart(offsetsOf(of), options)
+    for (const held of this.#partitions.values()) {
+      const start = groupStart(offsetsOf(held), options)
       const assignment: Assignment = { ...start, lookBackOffset: 0, epoch: 1 }
-      of.start = chosenStart(assignment, handlers.assigned(assignment, member))
+      held.start = chosenStart(assignment, handlers.assigned(assignment, member))
     }
     this.#reading = this.#read(options).catch((error) => handlers.failed(error as Error))
     return member
@@ -131,7 +131,8 @@ export class FileSource implements Source {
   async #read(options: JoinOptions): Promise<void> {
     for await (const lines of this.#o.lines) {
       if (lines === null) return
-      for (const of of lines) if (this.#partitions.has(of.partition)) await this.#give(of, options)
+      for (const part of lines)
+        if (this.#partitions.has(part.partition)) await this.#give(part, options)
       if (this.#isOver) return
     }
     for (const { topic, partition, committed, endOffset } of this.#partitions.values()) {
@@ -146,17 +147,17 @@ export class FileSource implements Source {
 
   /** A partition that is paused holds up the others, because they are in the same files. */
   async #give(lines: PartitionLines, { handlers }: JoinOptions): Promise<void> {
-    const of = this.#of(lines.partition)
-    const { topic, partition } = of
+    const held = this.#of(lines.partition)
+    const { topic, partition } = held
     const records = recordsOf(new Memory(lines.bytes), lines)
     this.#o.onLines(lines, records)
-    of.endOffset = records.offsetAt(records.length - 1) + 1
-    for (let at = firstFrom(records, of.start); at < records.length; at += MOST_CHUNK_RECORDS) {
-      await this.#changed.until(() => !of.isPaused || this.#isOver)
+    held.endOffset = records.offsetAt(records.length - 1) + 1
+    for (let at = firstFrom(records, held.start); at < records.length; at += MOST_CHUNK_RECORDS) {
+      await this.#changed.until(() => !held.isPaused || this.#isOver)
       if (this.#isOver) return
       const some = records.slice(at, at + MOST_CHUNK_RECORDS)
       const nextOffset = some.offsetAt(some.length - 1) + 1
-      of.nextOffset = Math.max(of.nextOffset, nextOffset)
+      held.nextOffset = Math.max(held.nextOffset, nextOffset)
       const place = { topic, partition, epoch: 1, nextOffset, endOffset: nextOffset }
       handlers.chunk({ ...place, records: some })
       await nextTurn()

@@ -69,7 +69,7 @@ export class MemoryRecords implements Records, Source, Topics {
   read(topic: string, partition?: number): LogRecord[] {
     const all = this.#log.partitionsOf(topic)
     const partitions = partition === undefined ? all : [{ topic, partition }]
-    return partitions.flatMap((of) => this.#log.read({ ...of, offset: 0 }))
+    return partitions.flatMap((each) => this.#log.read({ ...each, offset: 0 }))
   }
 
   /** Adds partitions to a topic, as a broker does. @param partitions the new total */
@@ -126,15 +126,15 @@ export class MemoryRecords implements Records, Source, Topics {
   }
 
   async offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
-    return this.#log.partitionsOf(topic).map((of) => this.#group(group).offsets(of))
+    return this.#log.partitionsOf(topic).map((partition) => this.#group(group).offsets(partition))
   }
 
   async offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {
     return new Map(
-      this.#log.partitionsOf(topic).map((of) => {
-        const all = this.#log.read({ ...of, offset: 0 })
+      this.#log.partitionsOf(topic).map((partition) => {
+        const all = this.#log.read({ ...partition, offset: 0 })
         const first = all.find(({ timestampMs }) => timestampMs >= timeMs)
-        return [partitionName(of), first?.offset ?? -1]
+        return [partitionName(partition), first?.offset ?? -1]
       }),
     )
   }
@@ -198,11 +198,13 @@ class MemoryFollower implements Followed {
     this.#topic = topic
     this.#context = context
     const partitions = log.partitionsOf(topic)
-    this.#positions = partitions.map((of) => from.get(of.partition) ?? log.lowOffset(of))
+    this.#positions = partitions.map(
+      (partition) => from.get(partition.partition) ?? log.lowOffset(partition),
+    )
     this.ranges = new Map(
-      partitions.map((of, i) => {
+      partitions.map((partition, i) => {
         const nextOffset = this.#positions[i] as number
-        return [of.partition, { nextOffset, endOffset: log.endOffset(of) }]
+        return [partition.partition, { nextOffset, endOffset: log.endOffset(partition) }]
       }),
     )
   }
@@ -211,9 +213,9 @@ class MemoryFollower implements Followed {
     while (!this.#isClosed) {
       await nextTurn()
       if (this.#isDead) return new Promise(() => {})
-      for (const of of this.#context.log.partitionsOf(this.#topic)) {
+      for (const partition of this.#context.log.partitionsOf(this.#topic)) {
         if (this.#isClosed || this.#isDead) break
-        const chunk = this.#next(of)
+        const chunk = this.#next(partition)
         if (chunk !== null) yield chunk
       }
       await this.#changed.until(() => this.#isClosed || (!this.#isDead && this.#hasMore))
@@ -240,15 +242,15 @@ class MemoryFollower implements Followed {
     if (log.describe(this.#topic) === undefined) return true
     return log
       .partitionsOf(this.#topic)
-      .some((of) => log.endOffset(of) > (this.#positions[of.partition] ?? 0))
+      .some((partition) => log.endOffset(partition) > (this.#positions[partition.partition] ?? 0))
   }
 
-  #next(of: TopicPartition): Chunk | null {
+  #next(partition: TopicPartition): Chunk | null {
     const { log, chunkRecords } = this.#context
-    const offset = this.#positions[of.partition] ?? log.lowOffset(of)
-    const chunk = log.chunkAt({ ...of, epoch: 0, offset }, chunkRecords)
+    const offset = this.#positions[partition.partition] ?? log.lowOffset(partition)
+    const chunk = log.chunkAt({ ...partition, epoch: 0, offset }, chunkRecords)
     if (chunk.records.length === 0) return null
-    this.#positions[of.partition] = chunk.nextOffset
+    this.#positions[partition.partition] = chunk.nextOffset
     return chunk
   }
 }

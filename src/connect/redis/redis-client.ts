@@ -250,11 +250,11 @@ export class Redis {
     }
   }
 
-  #options(url: string, own: NonNullable<RedisClientOptions['socket']>): RedisClientOptions {
+  #options(url: string, socket: NonNullable<RedisClientOptions['socket']>): RedisClientOptions {
     const { password, ca, cert, key } = this.#o
     const { hostname, port, username, pathname, protocol } = new URL(url)
     const database = Number(pathname.slice(1))
-    const common = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379), ...own }
+    const common = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379), ...socket }
     const timeouts = { connectTimeout: CONNECT_MS, socketTimeout: SILENT_MS }
     const files = { ...(ca !== null && { ca }), ...(cert && key && { cert, key }) }
     const tls = protocol === 'rediss:' ? { tls: true, ...files } : {}
@@ -296,10 +296,10 @@ export class Redis {
     const answers = (why: unknown) =>
       why instanceof ErrorReply || /certificate/.test(tlsFault(why, SETTING)?.what ?? '')
     if (!(await stranger.#modeOf([other.href]).then(() => true, answers))) return null
-    const [what, hint] = isTls
+    const [wording, hint] = isTls
       ? ['Redis does not speak TLS', 'write redis://']
       : ['Redis speaks TLS only', 'write rediss://']
-    return new TidemarkError('CONFIG_INVALID', what, { where, hint })
+    return new TidemarkError('CONFIG_INVALID', wording, { where, hint })
   }
 }
 

@@ -29,8 +29,8 @@ export function redisSource({ options: rows }: KeyedRows, redis: Pick<Redis, 'ge
     },
 
     async setMany(computed: readonly Computed[], ttlMs: number): Promise<void> {
-      const values = computed.flatMap(({ key, value, fields: own }) =>
-        (fields === undefined ? named : own).flatMap((field) => {
+      const values = computed.flatMap(({ key, value, fields: computedFields }) =>
+        (fields === undefined ? named : computedFields).flatMap((field) => {
           const at = keyOf(rows, key, field)
           const part = fields === undefined ? value : (value as Fields)[field]
           const text = JSON.stringify(part) as string | undefined
@@ -77,6 +77,6 @@ function partial(values: readonly unknown[], fields: readonly string[]): StoredR
   const missing = fields.filter((_, i) => values[i] === undefined)
   if (bad !== undefined) return { value: bad, missing: NONE }
   if (missing.length === fields.length) return { value: undefined, missing }
-  const own = fields.flatMap((field, i) => (values[i] === undefined ? [] : [[field, values[i]]]))
-  return { value: Object.fromEntries(own) as Fields, missing }
+  const pairs = fields.flatMap((field, i) => (values[i] === undefined ? [] : [[field, values[i]]]))
+  return { value: Object.fromEntries(pairs) as Fields, missing }
 }
