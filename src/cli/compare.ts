@@ -202,7 +202,7 @@ export function describeParity(result: ParityResult): string[] {
   return lines
 }
 
-/** The outermost bars also count what lies beyond them. */
+/** The outermost bars also count the pairs beyond them. */
 function histogramOf(bins: readonly HistogramBin[]): string[] {
   if (bins.length === 0) return []
   const most = Math.max(...bins.map((bin) => bin.count))

@@ -73,8 +73,8 @@ export class Pairs {
   }
 
   #entryOf(cause: string): Entry {
-    const known = this.#entries.get(cause)
-    if (known !== undefined) return known
+    const match = this.#entries.get(cause)
+    if (match !== undefined) return match
     const place = this.#causes++ % this.#options.mostPending
     const oldest = this.#ring[place]
     if (oldest !== undefined) this.#forget(oldest)
@@ -101,8 +101,7 @@ export class Pairs {
   #parityOf(main: string, other: string): Parity {
     const name = `${main}\n${other}`
     const { threshold } = this.#options
-    const known = this.#models.get(name)
-    const pair = known ?? { main, other, parity: new Parity(threshold) }
+    const pair = this.#models.get(name) ?? { main, other, parity: new Parity(threshold) }
     this.#models.set(name, pair)
     return pair.parity
   }
