@@ -42,36 +42,37 @@ const CHOICES = {
 async function start(preset: string | undefined, flags: AdviseFlags): Promise<void> {
   const faults: TidemarkError[] = []
   const demand = readDemand(preset, flags, faults)
-  const { model, topology, input } = flags
+  const { model: modelFile, topology: topologyFile, input } = flags
   if (input !== undefined) {
-    if (!topology) faults.push(configFault('is for a topology', '--input', 'add --topology FILE'))
+    if (!topologyFile)
+      faults.push(configFault('is for a topology', '--input', 'add --topology FILE'))
     await unlessRefused(async () => (await openInput(input)).destroy(), faults)
   }
   const beginMs = performance.now()
   // A model that is too slow is to be told, not refused.
   const load = async (file: string) => loadSingle(await modelOfFile(file), PATIENT)
-  const own = model ? await unlessRefused(() => load(model), faults) : null
+  const model = modelFile ? await unlessRefused(() => load(modelFile), faults) : null
   const prepare = (file: string) => prepareFiles([file], DEFAULT_CONFIG, CHOICES)
-  const prepared = topology ? await unlessRefused(() => prepare(topology), faults) : null
+  const prepared = topologyFile ? await unlessRefused(() => prepare(topologyFile), faults) : null
   const startMs = performance.now() - beginMs
   try {
     refuseIfAny(faults)
-    sayNotes([...(own?.notes ?? []), ...(prepared?.notes ?? [])])
-    const [of] = prepared?.topologies ?? []
-    const models = (own ? [own.scorer] : of ? scorersOf(of) : [])
+    sayNotes([...(model?.notes ?? []), ...(prepared?.notes ?? [])])
+    const [topology] = prepared?.topologies ?? []
+    const models = (model ? [model.scorer] : topology ? scorersOf(topology) : [])
       .filter(({ evaluator }) => evaluator.by !== 'function')
       .map(timesOf)
     const events = prepared && input ? await eventTimes(prepared, input) : null
     const cores = availableParallelism()
     const measured = models.length > 0 || events ? { cores, startMs, models, events } : null
     const advice = adviceFor(demand, measured)
-    const subject = { ...flags, definition: of?.definition, cores, nowMs: Date.now() }
+    const subject = { ...flags, definition: topology?.definition, cores, nowMs: Date.now() }
     const commands = commandsFor(advice, demand, subject)
     const needs = Object.fromEntries(demand.needs.map((name) => [name, NEEDS[name]]))
     const plain = { demand, ...advice, figures: measured, needs, commands }
     await writeResult(flags.json, plain, shown(demand, advice, commands))
   } finally {
-    await own?.scorer.close()
+    await model?.scorer.close()
     await prepared?.close()
   }
 }
@@ -143,16 +144,16 @@ function shown(demand: Demand, advice: Advice, commands: readonly CommandLine[])
     ],
     'what speaks against it': against,
     'what it needs': needs.flatMap((name) => {
-      const [what, ...lines] = NEEDS[name]
-      return [`${name}: ${what}`, ...lines.map((line) => `  ${line}`)]
+      const [way, ...lines] = NEEDS[name]
+      return [`${name}: ${way}`, ...lines.map((line) => `  ${line}`)]
     }),
-    commands: commands.flatMap(([command, what]) => [command, `  # ${what}`]),
+    commands: commands.flatMap(([command, purpose]) => [command, `  # ${purpose}`]),
   }
   const lines = [
     form === 'none' ? 'no form is fast enough here' : `${form}: ${many}${rows}`,
     `${preset ?? 'for'} ${formatDuration(maxLatencyMs)}, ${plural(eventsPerDay, 'event')} a day ${peak}, cost matters: ${cost}`,
-    ...Object.entries(sections).flatMap(([title, of]) =>
-      of.length === 0 ? [] : ['', title, ...of.map((line) => `  ${line}`)],
+    ...Object.entries(sections).flatMap(([title, texts]) =>
+      texts.length === 0 ? [] : ['', title, ...texts.map((line) => `  ${line}`)],
     ),
   ]
   return `${lines.join('\n')}\n`

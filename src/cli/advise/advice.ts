@@ -29,7 +29,7 @@ export interface Advice {
   readonly rule: string
   /** The measured times, in words. */
   readonly measured: readonly string[]
-  /** Why it is not what the rule says; `null`: it is. */
+  /** Why the form is not that of the rule; `null`: it is. */
   readonly overruled: string | null
   readonly against: readonly string[]
 }
@@ -37,7 +37,7 @@ export interface Advice {
 /** Time of a worker for Kafka or files, and for HTTP, µs an event: test/bench/RESULTS.md. */
 const WIRE_MICROS = 25
 const HTTP_MICROS = 67
-/** The most of its time that a worker is to be busy at the peak: the rest is for what is worse than it. */
+/** The most of its time that a worker is to be busy at the peak: the rest is for a higher one. */
 const MOST_BUSY = 0.6
 /** Each worker of a batch has partitions of its own, of which there are so many. */
 const MOST_BATCH_WORKERS = 6
@@ -50,36 +50,36 @@ const AGAINST: Readonly<Record<Form, string>> = {
 }
 
 function byRule({ maxLatencyMs, eventsPerDay, cost }: Demand): Advice {
-  const found = { workers: 1, batchRows: null, measured: [], overruled: null, against: [] }
+  const advice = { workers: 1, batchRows: null, measured: [], overruled: null, against: [] }
   if (maxLatencyMs < 100) {
     const workers = eventsPerDay < 1_000_000 ? 1 : null
     const many = 'one worker below 1,000,000 events a day, else a scaled group'
-    return { ...found, form: 'on request', workers, rule: `below 100 ms on request; ${many}` }
+    return { ...advice, form: 'on request', workers, rule: `below 100 ms on request; ${many}` }
   }
-  if (maxLatencyMs < 1_000) return { ...found, form: 'stream', rule: 'below 1 s the stream' }
+  if (maxLatencyMs < 1_000) return { ...advice, form: 'stream', rule: 'below 1 s the stream' }
   const rule = 'from 1 s on batch; scheduled where cost matters most, else on arrival'
-  return { ...found, form: cost === 'high' ? 'batch, scheduled' : 'batch, on arrival', rule }
+  return { ...advice, form: cost === 'high' ? 'batch, scheduled' : 'batch, on arrival', rule }
 }
 
 export function adviceFor(demand: Demand, measured: Measured | null): Advice {
   const rule = byRule(demand)
-  const found = measured === null ? rule : byMeasure(rule, demand, measured)
-  const isLive = found.form === 'on request' || found.form === 'stream'
+  const advice = measured === null ? rule : byMeasure(rule, demand, measured)
+  const isLive = advice.form === 'on request' || advice.form === 'stream'
   const spare = isLive && demand.needs.includes('spare') ? 1 : 0
-  const workers = found.workers && found.workers + spare
-  const against = [AGAINST[found.form]]
+  const workers = advice.workers && advice.workers + spare
+  const against = [AGAINST[advice.form]]
   if (isLive && workers !== 1)
     against.push('workers of a topology share the partitions of its topic: it needs as many')
   if (measured === null) against.push('nothing measured: give --model, or --topology, --input')
-  return { ...found, workers, against }
+  return { ...advice, workers, against }
 }
 
 /**
  * Rows that come while a batch runs are the next batch: at l rows a ms, a worker is in balance with
  * t(n) = a / (1 − l · b). An event waits for one and is in the next, so 2 · t(n) is to be in time.
  */
-function byMeasure(rule: Advice, demand: Demand, of: Measured): Advice {
-  const { cores, startMs, models, events } = of
+function byMeasure(rule: Advice, demand: Demand, times: Measured): Advice {
+  const { cores, startMs, models, events } = times
   const { maxLatencyMs } = demand
   const limit = formatDuration(maxLatencyMs)
   const peakPerMs = demand.peakPerSecond / 1_000

@@ -9,7 +9,7 @@ import type { AdviseFlags, Demand, NeedName } from './demand.ts'
 
 // The commands of an advice, which run as they stand once the files and topics in them are there.
 
-export type CommandLine = readonly [command: string, what: string]
+export type CommandLine = readonly [command: string, purpose: string]
 
 /** The files and the topology that the flags name. */
 interface Subject extends AdviseFlags {
@@ -24,60 +24,61 @@ const WHEN: Readonly<Partial<Record<Form, string>>> = {
   'batch, on arrival': 'started by what writes the events',
 }
 
-export function commandsFor(advice: Advice, demand: Demand, of: Subject): CommandLine[] {
+export function commandsFor(advice: Advice, demand: Demand, subject: Subject): CommandLine[] {
   const { form, workers } = advice
-  const [model, topology] = [path(of.model ?? ''), path(of.topology ?? '')]
+  const { definition, nowMs } = subject
+  const [model, topology] = [path(subject.model ?? ''), path(subject.topology ?? '')]
   if (form === 'none') {
-    const file = of.model ?? relative('.', fileURLToPath(modelOf(of.definition)?.file ?? ''))
+    const file = subject.model ?? relative('.', fileURLToPath(modelOf(definition)?.file ?? ''))
     const command = `tidemark model benchmark ${path(file)} --latency-budget 10000`
     return [[command, 'add smaller models, and their times stand side by side']]
   }
   const where = workers === 1 ? '' : `on ${workers ?? 'several'} machines behind a balancer, `
   const answers = `${where}answers requests at port 8080`
   const when = WHEN[form]
-  if (of.definition === undefined) {
-    if (of.model === undefined || form === 'stream') {
+  if (definition === undefined) {
+    if (subject.model === undefined || form === 'stream') {
       return [['tidemark init my-topology', 'a topology with events, for --topology and --input']]
     }
     if (when === undefined) return [[`tidemark serve ${model}`, answers]]
     return [[`tidemark batch --model ${model} --input rows.ndjson --output scores`, when]]
   }
-  const { name, source, then } = of.definition
+  const { name, source, then } = definition
   const needs = (need: NeedName) => demand.needs.includes(need)
   const day = (ms: number) => new Date(ms).toISOString().slice(0, 'yyyy-mm-dd'.length)
-  const [from, to] = [day(of.nowMs - Math.max(demand.maxLatencyMs, days(1))), day(of.nowMs)]
+  const [from, to] = [day(nowMs - Math.max(demand.maxLatencyMs, days(1))), day(nowMs)]
   const range = (group: string) => `--from ${from} --to ${to} --group ${group}-${from}`
   const onLog = `tidemark batch ${topology} --input kafka:${source.topic}`
-  const isSpread = workers === null || workers > of.cores
+  const isSpread = workers === null || workers > subject.cores
   const several = workers === 1 ? '' : ` --workers ${isSpread ? 'auto' : workers}`
   const connect = when === undefined || needs('audit') ? ' --connect' : ''
   const commands: CommandLine[] = [[`tidemark check ${topology}${connect}`, 'is all in place?']]
-  const add = (command: string, what: string) => commands.push([command, what])
+  const add = (command: string, purpose: string) => commands.push([command, purpose])
   if (form === 'on request') add(`tidemark run ${topology} --predict-port 8080`, answers)
   else if (when === undefined) {
     const all = isSpread ? `on machines for ${workers} workers: ` : ''
     add(`tidemark run ${topology}${several}`, `${all}scores each event as it comes`)
   } else if (needs('audit')) add(`${onLog} ${range(name)} --into-live`, when)
   else {
-    const events = `--input ${path(of.input ?? `${source.topic}.ndjson`)} --output scores`
+    const events = `--input ${path(subject.input ?? `${source.topic}.ndjson`)} --output scores`
     add(`tidemark batch ${topology} ${events}${several} --resume`, when)
   }
   if (needs('reuse')) {
-    const what = 'ahead, for popular ones; the parts of its sink are popular.ndjson'
-    add(`tidemark batch ${topology} --input popular-events.ndjson --output popular`, what)
+    const purpose = 'ahead, for popular ones; the parts of its sink are popular.ndjson'
+    add(`tidemark batch ${topology} --input popular-events.ndjson --output popular`, purpose)
   }
   if (needs('audit')) {
     const which = when === undefined ? '' : ` ${range(name)}`
     add(`tidemark replay ${topology}${which} --verify`, 'makes the outputs again, compares them')
   }
-  const [trained, [sink]] = [modelOf(of.definition), sinkStepsOf(then)]
+  const [trained, [sink]] = [modelOf(definition), sinkStepsOf(then)]
   if (needs('drift') && sink && trained) {
-    const others = outputTopics(of.definition).map((topic) => ` --topic ${topic}=${topic}-next`)
+    const others = outputTopics(definition).map((topic) => ` --topic ${topic}=${topic}-next`)
     const next = `--model ${trained.name}=next.onnx${others.join('')}`
     add(`${onLog} ${range(`${name}-next`)} ${next}`, 'the same events by a model of newer data')
     const field = Object.keys(trained.outputs)[0]
-    const what = 'differences and PSI; --field is where a value has its score'
-    add(`tidemark compare ${sink.topic} ${sink.topic}-next --field ${field}`, what)
+    const purpose = 'differences and PSI; --field is where a value has its score'
+    add(`tidemark compare ${sink.topic} ${sink.topic}-next --field ${field}`, purpose)
   }
   return commands
 }

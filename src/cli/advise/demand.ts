@@ -22,7 +22,7 @@ export interface Demand {
 export type NeedName = 'spare' | 'fallback' | 'reuse' | 'cache' | 'ab' | 'audit' | 'drift'
 
 /** Ways to meet a need: in words, then lines of a topology, where no command or worker does. */
-export const NEEDS: Readonly<Record<NeedName, readonly [what: string, ...lines: string[]]>> = {
+export const NEEDS: Readonly<Record<NeedName, readonly [way: string, ...lines: string[]]>> = {
   spare: ['99.99 % leaves 9 s a day: a worker more than the volume needs'],
   fallback: [
     'an event that its model cannot score in time gets the score of rules: docs/several-models.md',
@@ -67,26 +67,26 @@ export function readDemand(
   flags: AdviseFlags,
   faults: TidemarkError[],
 ): Demand {
-  const of = Object.hasOwn(PRESETS, preset ?? '') ? PRESETS[preset ?? ''] : undefined
-  if (preset !== undefined && of === undefined) {
+  const base = Object.hasOwn(PRESETS, preset ?? '') ? PRESETS[preset ?? ''] : undefined
+  if (preset !== undefined && base === undefined) {
     const hint = suggestName(preset, Object.keys(PRESETS), 'presets')
     faults.push(configFault(`there is no preset "${preset}"`, 'preset', hint))
   }
-  const { maxLatency = of?.[0], volume = of?.[1], cost = of?.[2] ?? 'medium' } = flags
+  const { maxLatency = base?.[0], volume = base?.[1], cost = base?.[2] ?? 'medium' } = flags
   const maxLatencyMs = msOf(maxLatency ?? '')
   const eventsPerDay = Number(/^(\d{1,12})\/day$/.exec(volume ?? '')?.[1] ?? 0)
   const fault = (flag: string, text: string | undefined, hint: string) => {
-    const what = text === undefined ? 'is needed without a preset' : `"${text}" is not valid`
-    if (text !== undefined || preset === undefined) faults.push(configFault(what, flag, hint))
+    const message = text === undefined ? 'is needed without a preset' : `"${text}" is not valid`
+    if (text !== undefined || preset === undefined) faults.push(configFault(message, flag, hint))
   }
   if (!maxLatencyMs) fault('--max-latency', maxLatency, 'a time such as 50ms, 1s, 15m or 1d')
   if (!eventsPerDay) fault('--volume', volume, 'events a day, such as 2000000/day')
   if (!['low', 'medium', 'high'].includes(cost)) fault('--cost', cost, 'low, medium or high')
   const peakPerSecond = (eventsPerDay / 86_400) * PEAK
-  return { preset, maxLatencyMs, eventsPerDay, peakPerSecond, cost, needs: of?.[3] ?? [] }
+  return { preset, maxLatencyMs, eventsPerDay, peakPerSecond, cost, needs: base?.[3] ?? [] }
 }
 
-/** 0: it is no time. */
+/** 0: it is not a time. */
 function msOf(text: string): number {
   return Number(/^(\d{1,9})ms$/.exec(text)?.[1] ?? parseDuration(text) ?? 0)
 }
