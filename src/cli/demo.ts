@@ -78,8 +78,8 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
     }),
     publish: async ({ outputs }: Commit) => {
       for (const { value } of outputs) {
-        const said = JSON.parse(String(value)) as { flightId: string; probability: number }
-        board.predict(said.flightId, said.probability)
+        const prediction = JSON.parse(String(value)) as { flightId: string; probability: number }
+        board.predict(prediction.flightId, prediction.probability)
       }
     },
   }

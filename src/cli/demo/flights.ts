@@ -51,7 +51,7 @@ export const BROKEN_RECORDS = 'one cut off, one with text instead of a number, o
 /** All events of the sample in order of event time, with three broken records among them. */
 export function readFlights(): DemoRecord[] {
   const lines = gunzipSync(readFileSync(SAMPLE)).toString('utf8').trimEnd().split('\n')
-  const broken = new Map(BROKEN.map(([after, of]) => [Math.floor(after * lines.length), of]))
+  const broken = new Map(BROKEN.map(([after, alter]) => [Math.floor(after * lines.length), alter]))
   return lines.flatMap((line, i) => {
     const event = JSON.parse(line) as FlightEvent
     const { at: timestampMs, carrierOrigin } = event

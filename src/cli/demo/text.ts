@@ -43,10 +43,10 @@ export function landingLine(landing: Landing, { said, wasLate }: Verdict, c: Col
   return `${flightColumns(landing, `landed ${delay(landing.arrDelayMin)}`, c)}${verdict}`
 }
 
-function flightColumns(event: FlightEvent, what: string, c: Colors): string {
+function flightColumns(event: FlightEvent, state: string, c: Colors): string {
   const name = `${event.carrier}${event.flight}`.padEnd(6)
   const route = `${event.origin}→${event.dest}`
-  return `${c.dim(newYorkTime(event.at))}  ${name}  ${route}  ${what.padEnd(20)} `
+  return `${c.dim(newYorkTime(event.at))}  ${name}  ${route}  ${state.padEnd(20)} `
 }
 
 function delay(minutes: number): string {
