@@ -142,8 +142,8 @@ export function restartPolicy(
 function startsFailed(worker: number, end: End): TidemarkError {
   const message = `worker ${worker} failed to start ${MOST_FAILED_STARTS} times in a row; the last time it ended ${endOf(end)}`
   const [cause] = end.faults
-  const told = cause instanceof TidemarkError ? cause.hint : undefined
-  const hint = told ?? 'see the log above, or run with --workers 1 for the cause'
+  const causeHint = cause instanceof TidemarkError ? cause.hint : undefined
+  const hint = causeHint ?? 'see the log above, or run with --workers 1 for the cause'
   return new TidemarkError('WORKER_FAILED', message, { hint, cause })
 }
 
@@ -154,8 +154,8 @@ function endsEveryStart(fault: Error): boolean {
 }
 
 function thrownOf(faults: readonly Error[]): Error {
-  const known = faults.filter((fault) => fault instanceof TidemarkError)
-  return known.length > 1 ? new Refused(known) : (faults[0] as Error)
+  const errors = faults.filter((fault) => fault instanceof TidemarkError)
+  return errors.length > 1 ? new Refused(errors) : (faults[0] as Error)
 }
 
 /** How a process ended: `by SIGKILL`, `with exit code 1`, `with LOG_TRUNCATED: …` */

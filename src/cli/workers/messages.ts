@@ -54,9 +54,9 @@ export interface FaultData extends Omit<ErrorDetails, 'cause'> {
 }
 
 export function faultData(thrown: unknown): FaultData {
-  const known = thrown instanceof TidemarkError ? thrown : null
-  const { code = null, where, hint } = known ?? {}
-  const traced = known === null ? thrown : known.cause
+  const fault = thrown instanceof TidemarkError ? thrown : null
+  const { code = null, where, hint } = fault ?? {}
+  const traced = fault === null ? thrown : fault.cause
   const stack = traced instanceof Error ? traced.stack : undefined
   const system = isSystemError(thrown)
     ? { code: thrown.code, path: thrown.path, syscall: thrown.syscall }

@@ -105,9 +105,9 @@ export async function runWorkers(
   const workers: readonly KeptWorker[] = Array.from({ length: config.workers }, (_, i) => {
     const worker = i + 1
     const workerName = config.workerName && numberedName(config.workerName, worker)
-    const own = { ...config, workerName }
+    const workerConfig = { ...config, workerName }
     const advertise = server?.advertised ?? null
-    const assignment = { worker, of: config.workers, files, config: own, advertise }
+    const assignment = { worker, of: config.workers, files, config: workerConfig, advertise }
     const start = (prepared: (outline: RunOutline) => void) =>
       startWorkerProcess(assignment, prepared)
     return new KeptWorker({ worker, start, log, clock: wallClock, random: systemRandom })

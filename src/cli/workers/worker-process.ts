@@ -108,12 +108,12 @@ const LIMIT_FLAG = /--max[-_](?:old[-_]space|heap)[-_]size/
 export function heapFlags(
   workers: number,
   {
-    given = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''],
+    given: flags = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''],
     memory = memoryOfMachine(),
     limit = getHeapStatistics().heap_size_limit,
   } = {},
 ): string[] {
   const share = Math.floor(memory / 2 / workers)
-  if (share >= limit || given.some((flag) => LIMIT_FLAG.test(flag))) return []
+  if (share >= limit || flags.some((flag) => LIMIT_FLAG.test(flag))) return []
   return [`--max-old-space-size=${Math.max(LEAST_MIB, Math.floor(share / MEBIBYTE))}`]
 }
