@@ -4,15 +4,15 @@ import { NO_NAME } from '../host/worker-name.ts'
 import { messageOf } from '../kernel/errors.ts'
 import { pairsOf } from '../kernel/setting.ts'
 
-/** A parser of numbers. @param what the valid numbers, in words */
+/** A parser of numbers. @param domain the valid numbers, in words */
 export function numberParser(
-  what: string,
+  domain: string,
   isValid: (n: number) => boolean,
 ): (text: string) => number {
   return (text) => {
     const n = text.trim() === '' ? Number.NaN : Number(text)
     if (isValid(n)) return n
-    throw new InvalidArgumentError(`must be ${what}`)
+    throw new InvalidArgumentError(`must be ${domain}`)
   }
 }
 
@@ -28,16 +28,16 @@ export function headerOption(): Option {
 
 /** Option `--partitions` of commands that run without Kafka, by default as a small real topic has. */
 export function partitionsOption(): Option {
-  const what = 'each has its own watermark, so their number affects what is late'
-  return new Option('--partitions <n>', `partitions of the source; ${what}`)
+  const note = 'each has its own watermark, so their number affects what is late'
+  return new Option('--partitions <n>', `partitions of the source; ${note}`)
     .argParser(parseCount)
     .default(6)
 }
 
 /** A parser of `name=file`, which may be repeated. */
-export function addPair(given: string, before: ReadonlyMap<string, string> | undefined) {
+export function addPair(text: string, before: ReadonlyMap<string, string> | undefined) {
   try {
-    return pairsOf([...[...(before ?? [])].map((pair) => pair.join('=')), given], 'name=file')
+    return pairsOf([...[...(before ?? [])].map((pair) => pair.join('=')), text], 'name=file')
   } catch (error) {
     throw new InvalidArgumentError(messageOf(error))
   }

@@ -43,12 +43,12 @@ function defaultOf(value: unknown): unknown {
 }
 
 function notATopology(file: string, exported: unknown): TidemarkError {
-  const what =
+  const message =
     exported === undefined
       ? 'has no default export'
       : `exports ${exported === null ? 'null' : `a value of type ${typeof exported}`} by default, not a topology`
   const hint = "write: export default defineTopology('name', (t) => …)"
-  return new TidemarkError('TOPOLOGY_LOAD', what, { where: file, hint })
+  return new TidemarkError('TOPOLOGY_LOAD', message, { where: file, hint })
 }
 
 /**
@@ -85,7 +85,7 @@ function asFault(thrown: unknown, file: string): TidemarkError {
 function whereThrown(thrown: unknown, file: string): string {
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
   const [, ...behind] = stack.split(`${resolve(file)}:`)
-  const line = behind.map((text) => Number.parseInt(text, 10)).find((of) => of > 0)
+  const line = behind.map((text) => Number.parseInt(text, 10)).find((number) => number > 0)
   return line === undefined ? file : `${file}:${line}`
 }
 
@@ -103,7 +103,7 @@ function shortest(path: string): string {
 // through a thread: 0.3 s at start, and 20 MB for as long as the process lives.
 
 /** Folders of this package, built and source. It is not bundled, so that there is no copy. */
-const OWN = ['dist', 'src'].map((folder) => fileURLToPath(new URL(`${folder}/`, PACKAGE)))
+const FOLDERS = ['dist', 'src'].map((folder) => fileURLToPath(new URL(`${folder}/`, PACKAGE)))
 
 /** Expressions for a file's own location → the names that replace them in the bundle. */
 const PLACE = {
@@ -184,11 +184,11 @@ const authorsOwn: Plugin = {
   name: 'authors-own',
   setup(building) {
     const ASKED = {}
-    building.onResolve({ filter: /.*/ }, async ({ path, pluginData, ...asked }) => {
-      if (asked.kind === 'entry-point' || pluginData === ASKED) return null
-      const found = await building.resolve(path, { ...asked, pluginData: ASKED })
-      const isKept = found.errors.length > 0 || found.external || !isInstalled(path, found.path)
-      return isKept ? found : { path: asImported(found.path, asked.kind), external: true }
+    building.onResolve({ filter: /.*/ }, async ({ path, pluginData, ...request }) => {
+      if (request.kind === 'entry-point' || pluginData === ASKED) return null
+      const target = await building.resolve(path, { ...request, pluginData: ASKED })
+      const isKept = target.errors.length > 0 || target.external || !isInstalled(path, target.path)
+      return isKept ? target : { path: asImported(target.path, request.kind), external: true }
     })
     building.onLoad({ filter: /\.[cm]?[jt]sx?$/ }, ({ path }) => contentsOf(path))
   },
@@ -196,7 +196,7 @@ const authorsOwn: Plugin = {
 
 /** A relative import inside an installed package counts as the author's own. */
 function isInstalled(wanted: string, path: string): boolean {
-  if (OWN.some((folder) => path.startsWith(folder))) return true
+  if (FOLDERS.some((folder) => path.startsWith(folder))) return true
   return !wanted.startsWith('.') && path.includes(`${sep}node_modules${sep}`)
 }
 
@@ -214,6 +214,6 @@ async function contentsOf(path: string): Promise<OnLoadResult> {
     __tidemarkFolder: dirname(path),
   }
   // On the first line, so that line numbers do not change.
-  const known = Object.entries(place).map(([name, value]) => `${name} = ${JSON.stringify(value)}`)
-  return { contents: `const ${known.join(', ')}; ${contents}`, loader }
+  const pairs = Object.entries(place).map(([name, value]) => `${name} = ${JSON.stringify(value)}`)
+  return { contents: `const ${pairs.join(', ')}; ${contents}`, loader }
 }

@@ -24,8 +24,8 @@ import { calledFunctions, evaluators, prepareFiles, summaryOf, variantLines } fr
 import { grouped, plural, sayNotes, table, write } from './print.ts'
 import { CLUSTER_SETTINGS, type Config, configOf, PREPARE_SETTINGS } from './settings.ts'
 
-const OF_GROUP = ['topic', 'group', 'from', 'guarantee', 'workerName'] as const
-const SETTINGS = [...PREPARE_SETTINGS, ...CLUSTER_SETTINGS, ...OF_GROUP] as const
+const GROUP_SETTINGS = ['topic', 'group', 'from', 'guarantee', 'workerName'] as const
+const SETTINGS = [...PREPARE_SETTINGS, ...CLUSTER_SETTINGS, ...GROUP_SETTINGS] as const
 
 export function check(): Command {
   const command = new Command('check')
@@ -75,11 +75,11 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
   const records = new KafkaRecords({ ...kafka.optionsOf(config), ...named })
   try {
     const definitions = prepared.topologies.map((t) => t.definition)
-    const found = await checkCluster({ records, definitions, group, guarantee, brokers })
-    const { topics, partitionOffsets, known, notes } = found
+    const cluster = await checkCluster({ records, definitions, group, guarantee, brokers })
+    const { topics, partitionOffsets, known: counts, notes } = cluster
     const faults: TidemarkError[] = []
     for (const offsets of partitionOffsets) {
-      await unlessRefused(() => groupStart(offsets, { group, from, known }), faults)
+      await unlessRefused(() => groupStart(offsets, { group, from, known: counts }), faults)
     }
     refuseIfAny(faults)
     const schemas = await findSchemas(prepared.topologies)
@@ -94,7 +94,7 @@ async function checkConnected(prepared: Prepared, config: CheckConfig): Promise<
     await writeLines([
       `✓ brokers ${brokers}, all required rights granted`,
       ...[...topics.values()].map((topic) => `✓ topic ${inWords(topic)}`),
-      ...found.toMake.map(({ name }) => `✓ topic ${name}  is made by the first worker`),
+      ...cluster.toMake.map(({ name }) => `✓ topic ${name}  is made by the first worker`),
       ...schemas.map((schema) => `✓ schema ${placeOf(schema)}`),
       ...answering,
       `✓ group ${group}  ${progress(partitionOffsets)}`,
@@ -132,10 +132,10 @@ async function deploymentLines(
   { topologies }: Prepared,
   chosen: Readonly<Record<string, string>>,
 ): Promise<string[]> {
-  const own = await Promise.all(files.map((file) => ownFilesOf(resolve(file))))
+  const sources = await Promise.all(files.map((file) => ownFilesOf(resolve(file))))
   await endReading()
   const data = await Promise.all(topologies.map(({ definition }) => dataOf(definition, chosen)))
-  const paths = new Set([...own.flat(), ...data.flat()].map((path) => relative('.', path)))
+  const paths = new Set([...sources.flat(), ...data.flat()].map((path) => relative('.', path)))
   const sizes = await Promise.all([...paths].map(async (path) => (await stat(path)).size))
   const all = sizes.reduce((sum, size) => sum + size, 0)
   const rows = [...paths].map((path, i) => [`  ${path}`, kilobytes(sizes[i] as number)])

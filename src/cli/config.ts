@@ -152,34 +152,34 @@ function readConfigFile(
   faults: TidemarkError[],
 ): ReadonlyMap<string, Origin> {
   const path = resolve(folder, typeof named === 'string' ? named : CONFIG_FILE)
-  const found = new Map<string, Origin>()
-  if (named === undefined && !existsSync(path)) return found
+  const origins = new Map<string, Origin>()
+  if (named === undefined && !existsSync(path)) return origins
   let content: unknown
   try {
     content = JSON.parse(textOfFile(path))
   } catch (error) {
     faults.push(asFault(error, path))
-    return found
+    return origins
   }
-  const known = Object.entries(SETTINGS)
+  const names = Object.entries(SETTINGS)
     .filter(([, s]) => !s.environmentOnly)
     .map(([name]) => name)
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     faults.push(configFault('is not a JSON object', path))
-    return found
+    return origins
   }
   for (const [key, value] of Object.entries(content)) {
     const [values, where] = [textsOf(value), `${path}, ${key}`]
-    if (!known.includes(key)) {
-      faults.push(configFault(`there is no setting "${key}"`, path, suggestName(key, known)))
+    if (!names.includes(key)) {
+      faults.push(configFault(`there is no setting "${key}"`, path, suggestName(key, names)))
     } else if (values === null) {
-      const what = 'must be a string, a number, true or false, or an array or object of these'
-      faults.push(configFault(what, where))
+      const message = 'must be a string, a number, true or false, or an array or object of these'
+      faults.push(configFault(message, where))
     } else {
-      found.set(key, { raw: { values, folder: dirname(path) }, where })
+      origins.set(key, { raw: { values, folder: dirname(path) }, where })
     }
   }
-  return found
+  return origins
 }
 
 /**
@@ -214,21 +214,21 @@ const MOST_SUGGESTED = 3
  * A hint for a name that does not exist: `did you mean a or b?`, or all known names. Case,
  * `TIDEMARK_`, "-" and "_" are ignored.
  */
-export function suggestName(name: string, known: readonly string[], what = 'settings'): string {
-  const own = bare(name)
-  const near = known
+export function suggestName(name: string, names: readonly string[], kind = 'settings'): string {
+  const text = bare(name)
+  const near = names
     .map((candidate) => {
       const other = bare(candidate)
-      const edits = editsBetween(own, other)
+      const edits = editsBetween(text, other)
       const isTypo = edits <= Math.min(MOST_EDITS, other.length / 2)
-      return { candidate, edits, isTypo, isPart: isPart(own, other) || isPart(other, own) }
+      return { candidate, edits, isTypo, isPart: isPart(text, other) || isPart(other, text) }
     })
     .sort((a, b) => a.edits - b.edits)
   const typos = near.filter(({ isTypo, edits }) => isTypo && edits === near[0]?.edits)
   const parts = near.filter((n) => n.isPart).slice(0, MOST_SUGGESTED)
   const likely = (typos.length > 0 ? typos : parts).map(({ candidate }) => candidate)
   return likely.length === 0
-    ? `known ${what}: ${known.join(', ')}`
+    ? `known ${kind}: ${names.join(', ')}`
     : `did you mean ${likely.join(' or ')}?`
 }
 

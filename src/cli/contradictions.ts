@@ -11,16 +11,16 @@ import { flagOf, SETTINGS, type SettingName, type Values, variableOf } from './s
 type Named = Readonly<Partial<Record<SettingName, string>>>
 
 // The settings that only some mechanisms of SASL take, and how messages name them.
-const OF_PASSWORD: Named = { saslUsername: 'a user name', saslPasswordFile: 'a password file' }
-const OF_ENDPOINT: Named = {
+const PASSWORD: Named = { saslUsername: 'a user name', saslPasswordFile: 'a password file' }
+const ENDPOINT: Named = {
   saslTokenCa: 'a certificate authority',
   saslClientId: 'a client id',
   saslClientSecretFile: 'a client secret file',
   saslScope: 'a scope',
 }
-const OF_TOKEN: Named = {
+const TOKEN: Named = {
   saslTokenUrl: 'a token endpoint',
-  ...OF_ENDPOINT,
+  ...ENDPOINT,
   saslTokenFile: 'a token file',
   saslExtension: 'a SASL extension',
 }
@@ -34,7 +34,7 @@ interface Login {
 }
 
 const SCRAM: Login = {
-  takes: OF_PASSWORD,
+  takes: PASSWORD,
   needs: { saslUsername: 'SASL needs a user name', saslPassword: 'SASL needs a password' },
   secret: null,
 }
@@ -42,7 +42,7 @@ const LOGINS: Readonly<Record<KafkaSasl['mechanism'], Login>> = {
   'scram-sha-512': SCRAM,
   'scram-sha-256': SCRAM,
   plain: { ...SCRAM, secret: 'password' },
-  oauthbearer: { takes: OF_TOKEN, needs: {}, secret: 'access token' },
+  oauthbearer: { takes: TOKEN, needs: {}, secret: 'access token' },
   'aws-msk-iam': {
     takes: { awsRegion: 'a region' },
     needs: { awsRegion: 'aws-msk-iam needs a region' },
@@ -66,11 +66,11 @@ function loginFaults(values: Values): TidemarkError[] {
   if (mechanism === null) return stray
   const { needs, secret } = LOGINS[mechanism]
   const where = flagOf('saslMechanism')
-  const what = `${mechanism} sends the ${secret} unencrypted, so it needs TLS`
+  const message = `${mechanism} sends the ${secret} unencrypted, so it needs TLS`
   const hint = mechanism === 'plain' ? 'add --tls, or use scram-sha-512' : 'add --tls'
   const signer = mechanism === 'aws-msk-iam' ? signerFaults() : []
   return [
-    ...(secret !== null && tls === false ? [configFault(what, where, hint)] : []),
+    ...(secret !== null && tls === false ? [configFault(message, where, hint)] : []),
     ...signer.map((fault) => configFault(fault.message, where, fault.hint)),
     ...missing(values, needs),
     ...(mechanism === 'oauthbearer' ? tokenFaults(values) : []),
@@ -93,33 +93,33 @@ function tokenFaults(values: Values): TidemarkError[] {
       saslClientSecret: 'a token endpoint needs a client secret',
     })
   }
-  return setIn(values, OF_ENDPOINT).map(([name, what]) =>
-    configFault(`${what} is set, but no token endpoint`, flagOf(name)),
+  return setIn(values, ENDPOINT).map(([name, label]) =>
+    configFault(`${label} is set, but no token endpoint`, flagOf(name)),
   )
 }
 
 function missing(values: Values, needs: Named): TidemarkError[] {
-  return (Object.entries(needs) as [SettingName, string][]).flatMap(([name, what]) => {
+  return (Object.entries(needs) as [SettingName, string][]).flatMap(([name, message]) => {
     const file = SETTINGS[name].environmentOnly ? (`${name}File` as SettingName) : null
     if (values[name] !== null || (file !== null && values[file] !== null)) return []
-    if (file === null) return [configFault(what, flagOf(name))]
+    if (file === null) return [configFault(message, flagOf(name))]
     const hint = `set ${variableOf(name)} or ${variableOf(file)}`
-    return [configFault(what, flagOf(file), hint)]
+    return [configFault(message, flagOf(file), hint)]
   })
 }
 
 function strayFaults(values: Values, mechanism: KafkaSasl['mechanism'] | null): TidemarkError[] {
-  const all = { ...OF_PASSWORD, ...OF_TOKEN, ...LOGINS['aws-msk-iam'].takes }
+  const all = { ...PASSWORD, ...TOKEN, ...LOGINS['aws-msk-iam'].takes }
   const taken = mechanism === null ? {} : LOGINS[mechanism].takes
   const stray = setIn(values, all).filter(([name]) => !(name in taken))
-  return stray.map(([name, what]) => {
+  return stray.map(([name, label]) => {
     if (mechanism !== null) {
-      return configFault(`${what} is set, but ${mechanism} takes none`, flagOf(name))
+      return configFault(`${label} is set, but ${mechanism} takes none`, flagOf(name))
     }
     const fitting = Object.entries(LOGINS).filter(([, { takes }]) => name in takes)
     const or = fitting.length === 1 ? '' : ', or the one that the brokers use'
     const hint = `add --sasl-mechanism ${fitting[0]?.[0]}${or}`
-    return configFault(`${what} is set but no SASL mechanism`, flagOf('saslMechanism'), hint)
+    return configFault(`${label} is set but no SASL mechanism`, flagOf('saslMechanism'), hint)
   })
 }
 
@@ -163,6 +163,6 @@ function requestFaults({ predictHost: host, predictTokenFile: token }: Values): 
 function nameFaults({ workers = 1, workerName = null }: Values): TidemarkError[] {
   if (workers === 1 || workerName === null) return []
   if (isWorkerName(numberedName(workerName, workers))) return []
-  const what = `is longer than 100 characters once a worker's number is appended, such as "-${workers}"`
-  return [configFault(what, flagOf('workerName'))]
+  const message = `is longer than 100 characters once a worker's number is appended, such as "-${workers}"`
+  return [configFault(message, flagOf('workerName'))]
 }

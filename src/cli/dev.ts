@@ -80,9 +80,9 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     values: 'json',
     systems: 'later',
     sourceOf: (store) => {
-      const given = rows.get(store.name)
-      const isGiven = given !== undefined || 'connector' in store.from
-      return isGiven ? new GivenSource(store, given ?? []) : null
+      const values = rows.get(store.name)
+      const isGiven = values !== undefined || 'connector' in store.from
+      return isGiven ? new GivenSource(store, values ?? []) : null
     },
   })
   try {
@@ -103,11 +103,11 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
 async function storeRows(files: ReadonlyMap<string, string>) {
   const rows = new Map<string, ReadonlyMap<string, unknown>>()
   for (const [store, path] of files) {
-    const own = new Map<string, unknown>()
+    const byKey = new Map<string, unknown>()
     for await (const lines of linesOf(await openInput(path))) {
-      for (const line of lines) own.set(...storeRow(line, path))
+      for (const line of lines) byKey.set(...storeRow(line, path))
     }
-    rows.set(store, own)
+    rows.set(store, byKey)
   }
   return rows
 }
@@ -178,7 +178,7 @@ const INNER = [
 class DeadLetterReport {
   readonly #book: LineBook
   readonly #file: number | null
-  /** With their partitions: those that are not shown yet. */
+  /** Faults that are not shown yet, with their partitions. */
   readonly #faults: (readonly [RecordFault, number])[] = []
   #count = 0
 

@@ -112,8 +112,8 @@ export async function feedEvents(stream: Readable, feed: EventFeed): Promise<voi
     const keyIn = (value: Buffer) => {
       const [record, from] = unwritten(topic, value, shared)
       try {
-        const given = new GivenRecord(record, from)
-        return eventKey((event) => source.key(event, given), decode(record, from))
+        const sourceRecord = new GivenRecord(record, from)
+        return eventKey((event) => source.key(event, sourceRecord), decode(record, from))
       } catch (thrown) {
         orFault(thrown)
         return ''
@@ -134,20 +134,20 @@ export function tablesInTopics({ tables }: Definition): readonly TableDefinition
 }
 
 /**
- * Says which tables or stores have no rows. @param of those whose rows can be given
+ * Says which tables or stores have no rows. @param candidates those whose rows can be given
  * @throws Refused rows of others
  */
 export function checkRows(
   kind: 'table' | 'store',
-  of: readonly { readonly name: string }[],
-  given: ReadonlyMap<string, unknown>,
+  candidates: readonly { readonly name: string }[],
+  rows: ReadonlyMap<string, unknown>,
 ): void {
-  const known = of.map(({ name }) => name)
-  const hint = known.length === 0 ? 'it has none' : `it has: ${known.join(', ')}`
-  const strange = [...given.keys()].filter((name) => !known.includes(name))
-  const what = (name: string) => `the topology has no ${kind} "${name}" whose rows can be given`
-  refuseIfAny(strange.map((name) => configFault(what(name), `--${kind}`, hint)))
-  for (const name of known.filter((each) => !given.has(each))) {
+  const names = candidates.map(({ name }) => name)
+  const hint = names.length === 0 ? 'it has none' : `it has: ${names.join(', ')}`
+  const strange = [...rows.keys()].filter((name) => !names.includes(name))
+  const message = (name: string) => `the topology has no ${kind} "${name}" whose rows can be given`
+  refuseIfAny(strange.map((name) => configFault(message(name), `--${kind}`, hint)))
+  for (const name of names.filter((each) => !rows.has(each))) {
     say(`${kind} "${name}" is empty: give its rows with --${kind} ${name}=rows.ndjson`)
   }
 }
@@ -155,7 +155,7 @@ export function checkRows(
 /**
  * Writes each line of a file to a table's topic, in one partition, because later lines count; a key
  * and nothing after it is a tombstone, which has the time of the row before it.
- * @throws TidemarkError `TABLE_INVALID`: a line is no row, or has no key and the table finds none
+ * @throws TidemarkError `TABLE_INVALID`: a line is not a row, or has no key and the table finds none
  */
 export async function feedRows(
   table: TableDefinition,
@@ -170,13 +170,13 @@ export async function feedRows(
     const { key, value } = splitKey(line.bytes)
     if (value.length === 0) return { ...shared, key, value: null, timestampMs }
     try {
-      const unknown = { timestampMs: NO_TIMESTAMP, headers: [] }
-      const row = decode(...unwritten(topic, value, unknown))
+      const defaults = { timestampMs: NO_TIMESTAMP, headers: [] }
+      const row = decode(...unwritten(topic, value, defaults))
       timestampMs = timeOfRow(table, row)
       return { ...shared, key: key ?? recordKeyOf(table, row), value, timestampMs }
     } catch (thrown) {
-      const what = `table "${table.name}", line ${line.number}: ${orFault(thrown).message}`
-      throw new TidemarkError('TABLE_INVALID', what, { where: '--table' })
+      const message = `table "${table.name}", line ${line.number}: ${orFault(thrown).message}`
+      throw new TidemarkError('TABLE_INVALID', message, { where: '--table' })
     }
   }
   for await (const lines of linesOf(stream)) records.produce(lines.map(recordOf))
@@ -194,7 +194,7 @@ function unwritten(
 const NO_KEY = Buffer.alloc(0)
 
 /** Outcomes that are counted only in topologies with such a step. */
-const OF_SOME_TOPOLOGIES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]
+const OPTIONAL_OUTCOMES: readonly string[] = ['windowed', 'duplicate'] satisfies (keyof Outcomes)[]
 
 /** More than this share of dead letters is told, percent. */
 export const MANY_DEAD = 1
@@ -227,7 +227,7 @@ export class OutcomeTally {
 /** `5,000 in = 4,990 scored + 0 skipped + 5 late + 5 dead` */
 export function summaryOfOutcomes(records: number, outcomes: Outcomes): string {
   const parts = Object.entries(outcomes)
-    .filter(([name, n]) => n > 0 || !OF_SOME_TOPOLOGIES.includes(name))
+    .filter(([name, n]) => n > 0 || !OPTIONAL_OUTCOMES.includes(name))
     .map(([name, n]) => `${grouped(n)} ${name}`)
   return `${grouped(records)} in = ${parts.join(' + ')}`
 }

@@ -26,7 +26,7 @@ export function linksOfKubernetes(env: Environment): string[] {
   return VARIABLES.filter((name) => isOfKubernetes(name, env[name] ?? ''))
 }
 
-/** Is this process in a container? */
+/** Whether this process is in a container. */
 export function isInContainer(env: Environment = process.env): boolean {
   const marks = ['/.dockerenv', '/run/.containerenv']
   return env['KUBERNETES_SERVICE_HOST'] !== undefined || marks.some((path) => existsSync(path))

@@ -66,12 +66,12 @@ function binaryView({ rows, positives, auc, probability }: BinaryResult): View {
   }
 }
 
-function probabilityFacts(of: ProbabilityResult | null): Fact[] {
-  if (of === null) return [['log loss', 'none: scores are not between 0 and 1']]
+function probabilityFacts(probability: ProbabilityResult | null): Fact[] {
+  if (probability === null) return [['log loss', 'none: scores are not between 0 and 1']]
   return [
-    ['log loss', shown(of.logLoss)],
-    ['Brier score', shown(of.brier)],
-    ['accuracy', `${shown(of.accuracy)}, positive from ${POSITIVE_FROM} on`],
+    ['log loss', shown(probability.logLoss)],
+    ['Brier score', shown(probability.brier)],
+    ['accuracy', `${shown(probability.accuracy)}, positive from ${POSITIVE_FROM} on`],
   ]
 }
 
@@ -104,9 +104,9 @@ function regressionView({ rows, mae, rmse, r2 }: RegressionResult): View {
   }
 }
 
-function aligned(of: readonly Fact[]): string[] {
-  const width = Math.max(...of.map(([name]) => name.length))
-  return of.map(([name, value]) => `${name.padEnd(width)}  ${value}`)
+function aligned(facts: readonly Fact[]): string[] {
+  const width = Math.max(...facts.map(([name]) => name.length))
+  return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`)
 }
 
 function calibrationTable(bins: readonly CalibrationBin[]): string[] {

@@ -2,7 +2,7 @@ import { codeOf, faultsOf, TidemarkError } from '../kernel/errors.ts'
 import { threadsInRun } from '../scoring/thread-runner.ts'
 import { colors, noteLine, say, sayOnOwnLine } from './print.ts'
 
-// How a command ends: its exit code, and what happens at a signal.
+// How a command ends: its exit code, and its reaction to a signal.
 
 export const EXIT = {
   done: 0,
@@ -36,10 +36,10 @@ export function failWith(thrown: unknown): number {
 
 export function exitCodeOf(thrown: unknown): number {
   const faults = faultsOf(thrown)
-  const known = faults.filter((fault) => fault instanceof TidemarkError)
-  if (known.length < faults.length) return EXIT.failed
-  if (known.every((fault) => OUTSIDE.has(fault.code))) return EXIT.unreachable
-  return known.some((fault) => fault.action === 'refuse') ? EXIT.refused : EXIT.failed
+  const errors = faults.filter((fault) => fault instanceof TidemarkError)
+  if (errors.length < faults.length) return EXIT.failed
+  if (errors.every((fault) => OUTSIDE.has(fault.code))) return EXIT.unreachable
+  return errors.some((fault) => fault.action === 'refuse') ? EXIT.refused : EXIT.failed
 }
 
 export function endProcess(): void {

@@ -108,17 +108,17 @@ interface Manifest {
 /** The new package.json, with the dependencies of this package. */
 function manifestOf(folder: string, hasModel: boolean): Manifest {
   const parse = (file: string) => JSON.parse(String(shipped(file))) as Manifest
-  const own = parse('package.json')
+  const base = parse('package.json')
   const made = parse(`topologies/starter/${hasModel ? '' : 'features/'}manifest.json`)
-  const known: Readonly<Record<string, string>> = {
-    ...own.dependencies,
-    ...own.devDependencies,
-    tidemark: packageSpecifier(ROOT, own.version),
+  const versions: Readonly<Record<string, string>> = {
+    ...base.dependencies,
+    ...base.devDependencies,
+    tidemark: packageSpecifier(ROOT, base.version),
   }
   const lowerCase = basename(folder).toLowerCase()
   made.name = lowerCase.replace(/[^a-z0-9-]+/g, '-')
   for (const needed of [made.dependencies, made.devDependencies]) {
-    for (const name of Object.keys(needed)) needed[name] = known[name] as string
+    for (const name of Object.keys(needed)) needed[name] = versions[name] as string
   }
   return made
 }

@@ -68,22 +68,22 @@ async function benchmarksOf(
   const { size: bytes } = statSync(model.file)
   const { accuracy = null } = model
   const measured = async (by: EvaluatorChoice) => {
-    const of = await benchmark(model, { evaluator: by, latencyBudgetMs: latencyBudget })
-    sayNotes(of.notes)
-    return { file, bytes, accuracy, latencyBudgetMs: latencyBudget, ...of }
+    const result = await benchmark(model, { evaluator: by, latencyBudgetMs: latencyBudget })
+    sayNotes(result.notes)
+    return { file, bytes, accuracy, latencyBudgetMs: latencyBudget, ...result }
   }
   if (evaluator !== 'both') return [await measured(evaluator)]
   const first = await measured('auto')
   return first.evaluator.by === 'onnxruntime' ? [first] : [first, await measured('onnxruntime')]
 }
 
-function plain(of: FileBenchmark) {
-  const { notes: _, evaluator, ...rest } = of
+function plain(result: FileBenchmark) {
+  const { notes: _, evaluator, ...rest } = result
   return { ...rest, evaluator: evaluator.by }
 }
 
-function describeBenchmark(of: FileBenchmark): string {
-  const { file, evaluator, batches, bestBatch, largestBatch, latencyBudgetMs } = of
+function describeBenchmark(result: FileBenchmark): string {
+  const { file, evaluator, batches, bestBatch, largestBatch, latencyBudgetMs } = result
   const fastest = Math.max(...batches.map(({ rowsPerSecond }) => rowsPerSecond))
   const lines = table(
     [
@@ -121,8 +121,8 @@ export function comparison(all: readonly FileBenchmark[]): string[] {
   ])
 }
 
-function rowOf(of: FileBenchmark): string[] {
-  const { file, evaluator, batches, bestBatch, largestBatch, bytes, accuracy } = of
+function rowOf(result: FileBenchmark): string[] {
+  const { file, evaluator, batches, bestBatch, largestBatch, bytes, accuracy } = result
   const batchOf = (rows: number) => batches.find((batch) => batch.rows === rows)
   const msOf = (rows: number) => {
     const batch = batchOf(rows)

@@ -66,16 +66,16 @@ async function evaluate(file: string, { rows, label, ...flags }: Flags): Promise
   let [read, unscored] = [0, 0]
   const endProgress = showProgress(() => read)
   try {
-    const labelFault = (given: unknown) => evaluator.labelFault(given)
+    const labelFault = (value: unknown) => evaluator.labelFault(value)
     const format = { file: rows, label, labelFault, features: model.features }
     for await (const lines of linesOf(input, rows)) {
       const { rows: features, labels } = readRows(lines, format, faults)
       if (faults.length >= MOST_FAULTS) break
       const answer = await scorer.score(features, labels.length)
       const columns = output.columns.map((at) => answer.columns[at] as Float64Array)
-      for (const [row, given] of labels.entries()) {
+      for (const [row, value] of labels.entries()) {
         const scores = columns.map((column) => column[row] as number)
-        if (scores.every(Number.isFinite)) evaluator.add(scores, given)
+        if (scores.every(Number.isFinite)) evaluator.add(scores, value)
         else unscored++
       }
       read += labels.length
@@ -152,8 +152,8 @@ function writeFeatures(row: Row, { features }: RowReading, into: Float32Array): 
     throw configFault(`there are ${inside.length} features, the model takes ${features.length}`)
   }
   for (const [i, name] of features.entries()) {
-    const given = Array.isArray(inside) ? inside[i] : (isObject(inside) ? inside : row)[name]
-    into[i] = featureOf(name, given)
+    const value = Array.isArray(inside) ? inside[i] : (isObject(inside) ? inside : row)[name]
+    into[i] = featureOf(name, value)
   }
 }
 
@@ -161,14 +161,14 @@ const HINT =
   'a feature without a value is null; a line may also have them as a list, in the order of the model: { "features": [1, 2], … }'
 
 /** `null` is a missing value, NaN. */
-function featureOf(name: string, given: unknown): number {
-  if (given === null) return Number.NaN
-  if (given === undefined) throw configFault(`there is no feature "${name}"`, undefined, HINT)
-  if (typeof given !== 'number') {
-    throw configFault(`feature "${name}" is ${JSON.stringify(given)}, not a number or null`)
+function featureOf(name: string, value: unknown): number {
+  if (value === null) return Number.NaN
+  if (value === undefined) throw configFault(`there is no feature "${name}"`, undefined, HINT)
+  if (typeof value !== 'number') {
+    throw configFault(`feature "${name}" is ${JSON.stringify(value)}, not a number or null`)
   }
-  if (Number.isFinite(Math.fround(given))) return given
-  throw configFault(`feature "${name}" is ${given}, which a float32 cannot hold`)
+  if (Number.isFinite(Math.fround(value))) return value
+  throw configFault(`feature "${name}" is ${value}, which a float32 cannot hold`)
 }
 
 function isObject(value: unknown): value is Row {

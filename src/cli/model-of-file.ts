@@ -29,12 +29,12 @@ async function declaredModel(file: string): Promise<ModelDefinition> {
   const models = [...new Set(named.map(([, value]) => value as ModelDefinition))]
   const [model] = models
   if (model !== undefined && models.length === 1) return model
-  const what =
+  const message =
     models.length === 0
       ? 'exports no model'
       : `exports ${models.length} models: ${named.map(([name]) => name).join(', ')}`
   const hint = '`tidemark model types` writes a file with one model'
-  throw configFault(what, file, hint)
+  throw configFault(message, file, hint)
 }
 
 /** Checks properties, not the class, because a CommonJS author has another copy of this package. */

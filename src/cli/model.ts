@@ -71,8 +71,8 @@ function types(): Command {
 function versionAfter(before: ModelDefinition | null): string {
   const { name, version } = before ?? { name: '', version: '0' }
   if (/^\d+$/.test(version)) return String(BigInt(version) + 1n)
-  const what = `the model is another than ${name}@${version}, and no version follows that one`
-  throw configFault(what, '--version', 'name the version of the new model')
+  const message = `the model is another than ${name}@${version}, and no version follows that one`
+  throw configFault(message, '--version', 'name the version of the new model')
 }
 
 function describeModel({ bytes, sha256, ...inspection }: Inspection): string {
@@ -85,9 +85,9 @@ function describeModel({ bytes, sha256, ...inspection }: Inspection): string {
     ...inputs.map((t) => `input     ${tensor(t)}`),
     ...outputs.map((t) => `output    ${tensor(t)}`),
     ...(features === null ? [] : [`features  ${features.join(', ')}`]),
-    ...Object.entries(suggested).map(([name, { tensor: of, column, columns }]) => {
+    ...Object.entries(suggested).map(([name, { tensor: tensorName, column, columns }]) => {
       const which = columns === undefined ? `column ${column}` : `columns ${columns.join(', ')}`
-      return `score     ${name} = ${of}, ${which}`
+      return `score     ${name} = ${tensorName}, ${which}`
     }),
   ]
   return `${lines.join('\n')}\n`

@@ -73,8 +73,8 @@ export function noteLine(text: string): string {
 }
 
 /** Says a share of more than `most` percent. */
-export function sayShare(percent: number, most: number, what: string): void {
-  if (percent > most) say(noteLine(`${percent.toFixed(1)} % ${what}`))
+export function sayShare(percent: number, most: number, text: string): void {
+  if (percent > most) say(noteLine(`${percent.toFixed(1)} % ${text}`))
 }
 
 let tellWarning = ({ name, message }: Error) => say(noteLine(`${name}: ${message}`))
@@ -97,8 +97,8 @@ export function grouped(n: number): string {
   return fraction === undefined ? groups : `${groups}.${fraction}`
 }
 
-export function plural(n: number, one: string): string {
-  return `${grouped(n)} ${one}${n === 1 ? '' : 's'}`
+export function plural(n: number, noun: string): string {
+  return `${grouped(n)} ${noun}${n === 1 ? '' : 's'}`
 }
 
 /** A duration in ms with three significant digits, down to a microsecond. */
@@ -135,7 +135,7 @@ export function bar(share: number): string {
   return '█'.repeat(Math.floor(eighths / 8)) + (PARTS_OF_BLOCK[eighths % 8] ?? '')
 }
 
-/** @param stack are stacks told too? */
+/** @param stack whether stacks are told too */
 export function describeFailure(thrown: unknown, stack: boolean, c = colors): string {
   return faultsOf(thrown)
     .map((fault) => describeFault(fault, stack, c))
@@ -143,12 +143,12 @@ export function describeFailure(thrown: unknown, stack: boolean, c = colors): st
 }
 
 function describeFault(fault: unknown, stack: boolean, c: Colors): string {
-  const known = fault instanceof TidemarkError ? fault : null
+  const error = fault instanceof TidemarkError ? fault : null
   const lines = [`${c.red('✗')} ${c.bold(codeOf(fault))}  ${messageOf(fault)}`]
-  if (known?.where !== undefined) lines.push(`  ${c.dim(known.where)}`)
-  const hint = known === null && !isSystemError(fault) ? BUG : known?.hint
+  if (error?.where !== undefined) lines.push(`  ${c.dim(error.where)}`)
+  const hint = error === null && !isSystemError(fault) ? BUG : error?.hint
   if (hint !== undefined) lines.push(`  hint: ${hint}`)
-  const trace = known === null ? fault : known.cause
+  const trace = error === null ? fault : error.cause
   if (stack && trace instanceof Error) lines.push(c.dim(trace.stack ?? ''))
   return lines.join('\n')
 }

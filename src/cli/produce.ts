@@ -142,11 +142,11 @@ export async function* batchesOf(
 function* eventsOf(lines: readonly Line[], file: string, { key, time, encode }: LineFlags) {
   for (const { bytes, number } of lines) {
     const where = `${file}:${number}`
-    const { key: own, value } = splitKey(bytes)
-    const needsKey = own === null && key !== undefined
+    const { key: lineKey, value } = splitKey(bytes)
+    const needsKey = lineKey === null && key !== undefined
     const fields = needsKey || time !== undefined ? fieldsOf(value, where) : {}
     yield {
-      key: needsKey ? keyOf(valueAt(fields, key), key, where) : own,
+      key: needsKey ? keyOf(valueAt(fields, key), key, where) : lineKey,
       value: encode ? encoded(value, encode, where) : value,
       timeMs: time === undefined ? null : timeOf(valueAt(fields, time), time, where),
     }

@@ -37,7 +37,7 @@ export class Screen {
 
 /**
  * Shows how many records a command has read or written so far, and how fast.
- * @param share of all that there is, 0 to 1, if it is known: then also the time that is left
+ * @param share of all records, 0 to 1, if it is known: then also the time that is left
  * @returns a function that ends this with a last line
  */
 export function showProgress(records: () => number, share?: () => number): () => void {

@@ -31,8 +31,8 @@ async function serveFiles(files: readonly string[], flags: Record<string, unknow
   try {
     const faults: TidemarkError[] = []
     for (const file of files) {
-      const found = await unlessRefused(() => loaded(file, config), faults)
-      if (found !== null) models.push(found)
+      const model = await unlessRefused(() => loaded(file, config), faults)
+      if (model !== null) models.push(model)
     }
     refuseIfAny([...faults, ...nameFaults(models)])
     const routes = modelRoutes(models)
@@ -48,9 +48,9 @@ async function serveFiles(files: readonly string[], flags: Record<string, unknow
 }
 
 async function loaded(file: string, { evaluator }: Config<'evaluator'>): Promise<ServedModel> {
-  const found = await modelOfFile(file)
+  const definition = await modelOfFile(file)
   // An ONNX file says no version.
-  const model = found.version === '?' ? { ...found, version: '1' } : found
+  const model = definition.version === '?' ? { ...definition, version: '1' } : definition
   const { scorer, notes } = await loadSingle(model, { evaluator, latencyBudgetMs: BATCH_MS })
   sayNotes(notes)
   return served(model, scorer)
