@@ -103,7 +103,7 @@ function orderOf(point: LogPoint): { readonly of: string; readonly at: number } 
   return 'offset' in point ? { of: 'offset', at: point.offset } : { of: 'time', at: point.timeMs }
 }
 
-/** Readers of these would get what the topology writes there live, and the outputs of the range. */
+/** Readers of these would get the live outputs of the topology, and the outputs of the range. */
 function liveFaults(
   definition: Definition,
   topics: Readonly<Record<string, string>>,

@@ -24,7 +24,7 @@ const CONFIG_FLAG = '--config'
 
 interface SettingsContext {
   readonly env: Environment
-  /** The working directory: where the config file is, and what relative paths are relative to. */
+  /** The working directory: where the config file is, and from which relative paths lead. */
   readonly folder: string
 }
 

@@ -155,7 +155,8 @@ export function checkRows(
 /**
  * Writes each line of a file to a table's topic, in one partition, because later lines count; a key
  * and nothing after it is a tombstone, which has the time of the row before it.
- * @throws TidemarkError `TABLE_INVALID`: a line is not a row, or has no key and the table finds none
+ * @throws TidemarkError `TABLE_INVALID`: a line is not a row, or has no key and the table finds
+ * none
  */
 export async function feedRows(
   table: TableDefinition,

@@ -108,7 +108,7 @@ export function shownMs(ms: number): string {
 
 /**
  * Lines of a table; the first column is left-aligned, the others are right-aligned.
- * @param plot what stands behind each row, such as a bar
+ * @param plot text behind each row, such as a bar
  */
 export function table(
   rows: readonly (readonly string[])[],

@@ -4,7 +4,7 @@ import { rowsWithin } from '../../scoring/warm-up.ts'
 import { grouped, plural, shownMs } from '../print.ts'
 import type { Demand } from './demand.ts'
 
-// Which form of prediction: first by a rule of thumb, then by what was measured, which overrules it.
+// Which form of prediction: first by a rule of thumb, then by measured times, which overrule it.
 
 /** Times of models and a topology here, on one thread. */
 export interface Measured {

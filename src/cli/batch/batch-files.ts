@@ -35,7 +35,7 @@ import { BatchWorkerThread } from './worker-thread.ts'
 /** More than this share of late events, or of rows without a label, is told, percent. */
 const MANY_LATE = 10
 const MANY_UNLABELLED = 50
-/** The orders in which events are late as they were, and rows know what had arrived. */
+/** The orders in which events are late as they were, and rows know the events before them. */
 export const ORDERS = 'give files as events arrived, or --partition-column and --offset-column'
 
 /** Scores files: all of the output, or nothing. */

@@ -51,7 +51,7 @@ export class Labels {
   }
 
   /**
-   * @param folder for what DuckDB spills
+   * @param folder for the files that DuckDB spills
    * @returns `null`: rows get none
    * @throws TidemarkError `CONFIG_INVALID`: a line has no id or time, or one that is yet to come; no
    * line has the label's field · `TIME_UNIT`: a time is in another unit
