@@ -3,7 +3,7 @@ import type { RunWorkerOptions } from './options.ts'
 import type { RunningWorker } from './running-worker.ts'
 
 /**
- * Joins a consumer group on Kafka and scores until it is stopped: what `tidemark run` does, within
+ * Joins a consumer group on Kafka and scores until it is stopped, as `tidemark run` does, within
  * your own process. It does not end the process, handles no signals, and writes and serves nothing
  * unless asked to.
  *

@@ -12,14 +12,14 @@ export interface RunningWorker {
   /** The address where requests are answered; `null`: none was asked for. */
   readonly predict: { readonly host: string; readonly port: number } | null
   /**
-   * Resolves when the worker has stopped and all that belongs to it is closed. Rejects with what
-   * ended it: Refused (`TOPIC_MISSING`, `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`,
+   * Resolves when the worker has stopped and all that belongs to it is closed. Rejects with the
+   * error: Refused (`TOPIC_MISSING`, `TOPIC_LIMITS`, `TOPIC_COMPACTED`, `TOPIC_CHANGED`,
    * `AUTHORIZATION`), TidemarkError (`AUTHENTICATION`, `OFFSET_OUT_OF_RANGE`, `GROUP_FAILED`,
    * `WORKER_NAME_TAKEN`, `MODEL_LOST`, `STOP_TIMED_OUT`), or a bug. No handler is needed.
    */
   readonly done: Promise<void>
   /**
-   * Stops fetching, finishes and commits what is in flight, and leaves the group; takes 30 s at
+   * Stops fetching, finishes and commits work in flight, and leaves the group; takes 30 s at
    * most. Resolves or rejects as {@link done} does.
    */
   stop(): Promise<void>

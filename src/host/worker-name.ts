@@ -9,19 +9,19 @@ const LONGEST_HOST = 90
 export interface WorkerName {
   /** `null`: the worker has none. */
   readonly text: string | null
-  /** Was it chosen because none was given? */
+  /** Whether it was chosen because none was given. */
   readonly isDefault: boolean
   readonly release: () => void
 }
 
 /** The given name, or else `<host>-<slot>`, unique among the group's workers on this machine. */
-export async function claimName(given: string | null, group: string): Promise<WorkerName> {
-  const slot = given === null ? await claimSlot(group) : null
+export async function claimName(name: string | null, group: string): Promise<WorkerName> {
+  const slot = name === null ? await claimSlot(group) : null
   if (slot !== null) {
     const text = `${fitHost(hostname())}-${slot.number}`
     return { text, isDefault: true, release: slot.release }
   }
-  const text = given === NO_NAME ? null : given
+  const text = name === NO_NAME ? null : name
   return { text, isDefault: false, release: () => {} }
 }
 
