@@ -104,8 +104,8 @@ export class LinePartitioner {
     }
     const next = this.#nextOffsets[partition]
     if (next === undefined) {
-      const message = `partition ${partition} is not below ${partitions}`
-      return configFault(message, where, 'give their number with --partitions')
+      const reason = `partition ${partition} is not below ${partitions}`
+      return configFault(reason, where, 'give their number with --partitions')
     }
     const message = `offset ${offset} of partition ${partition} comes after ${next - 1}`
     return configFault(message, where, 'give the files in the order of the log')
