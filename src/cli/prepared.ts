@@ -57,7 +57,7 @@ export async function prepareLoaded(
 export function summaryOf({ definition, scorers }: PreparedTopology): string {
   const labelsOf = (all: ReadonlyMap<string, Scorer>) =>
     [...all.values()].map(({ label }) => label).join(' | ')
-  const labels = new Map([...scorers].map(([step, of]) => [step, labelsOf(of.scorers)]))
+  const labels = new Map([...scorers].map(([step, scorer]) => [step, labelsOf(scorer.scorers)]))
   const ways = outline(definition, labels)
   const between = `\n  ${' '.repeat(definition.name.length + 2)}`
   return `${definition.name}  ${ways.join(between)}  (dead letters: ${definition.deadLetterTopic})`
@@ -95,11 +95,11 @@ export function evaluators(
 /** For each score step with variants, which one this worker would choose, and its variants. */
 export function variantLines(variants: readonly StepVariants[]): string[] {
   return variants.flatMap(({ topology, step, best, why, decides, lines }) => {
-    const what =
+    const how =
       decides === 'batch'
         ? 'chosen for each batch by what is waiting'
         : `${best}, ${why}${decides === 'group' ? ', unless the group has chosen already' : ''}`
-    return [`${topology}/${step}: ${what}`, ...lines.map((line) => `  ${line}`)]
+    return [`${topology}/${step}: ${how}`, ...lines.map((line) => `  ${line}`)]
   })
 }
 
@@ -117,7 +117,7 @@ export function calledFunctions(
       return [`called for each event: every function of ${name} (${why})`]
     }
     return functionReadings(definition)
-      .filter(({ what }) => what === 'called')
+      .filter(({ what: evaluation }) => evaluation === 'called')
       .map(({ where, why }) => `called for each event: ${name}.${where} (${why})`)
   })
   return called.length === 0 ? [] : [...called, HOW_TO_COMPILE]

@@ -68,8 +68,8 @@ async function start(file: string, flags: Flags): Promise<void> {
     throw configFault('there is nothing to compare', undefined, hint)
   }
   const services = { ...chosenServices(config), latencyBudget: 'none' } as const
-  const own = configOf(config)
-  const prepared = await prepareFiles([file], own, services)
+  const settings = configOf(config)
+  const prepared = await prepareFiles([file], settings, services)
   const records = new KafkaRecords(kafka.optionsOf(config))
   try {
     const group = groupOf(config.group, prepared)
@@ -79,7 +79,7 @@ async function start(file: string, flags: Flags): Promise<void> {
     const ranges = await rangesOf(records, { ...flags, group, topic: definition.source.topic })
     const outputs = new WrittenOutputs(definition, chosenSinks(topology, flags.verify), ranges)
     const positions = new TablePositions(await readTableLogs(records, definition))
-    const work = { prepared, config: own, group, outputs, positions }
+    const work = { prepared, config: settings, group, outputs, positions }
     if (flags.verify === undefined) {
       const change = new ModelChange(outputs)
       await run(records, { ...work, comparison: change })

@@ -111,8 +111,8 @@ function memoryLine({ maxStateBytes, maxInFlightBytes }: WorkerConfig, workers: 
     'in flight': maxInFlightBytes,
   }
   const each = Object.entries(parts).map(([name, bytes]) => `${name} ${shown(bytes)}`)
-  const of = workers === 1 ? '' : ' of each worker'
-  return `${shown(memoryOfMachine())}${limit}; at most${of}: ${each.join(', ')}`
+  const ofEach = workers === 1 ? '' : ' of each worker'
+  return `${shown(memoryOfMachine())}${limit}; at most${ofEach}: ${each.join(', ')}`
 }
 
 function containerNotes({ httpPort, httpHost }: RunConfig): string[] {
@@ -142,19 +142,19 @@ export async function runWorkerOf(parent: ParentLink): Promise<void> {
 async function prepareAndWork(parent: ParentLink): Promise<void> {
   const assignment = await Promise.race([parent.stopped, parent.assignment])
   if (assignment === undefined) return
-  const { worker, of, files, config, advertise } = assignment
+  const { worker, of: count, files, config, advertise } = assignment
   const stderr = toStderr()
   sayTo(stderr)
-  const own = configOf(config, of)
+  const settings = configOf(config, count)
   const token = config.predictTokenFile
   const predict = advertise && { port: 0, token, advertise: `${advertise}#${worker}` }
-  const prepared = await prepareFiles(files, own, chosenServices(config))
-  await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config, of) })
+  const prepared = await prepareFiles(files, settings, chosenServices(config))
+  await parent.tell({ type: 'prepared', outline: outlineOf(prepared, config, count) })
   const released = await Promise.race([parent.stopped, parent.released])
   if (released === undefined) return prepared.close()
   await workUntil(parent.stopped, {
     prepared,
-    config: own,
+    config: settings,
     options: {
       ...kafka.optionsOf(config),
       log: processLog(config, { stderr, worker }),

@@ -9,7 +9,7 @@ import { ROOT } from '../support/paths.ts'
 
 const NAMELESS = ['of', 'what', 'own']
 /** Rooms that still have such values, and the windows, which are to be written anew. */
-const LEFT = /^src\/(cli|runtime|engine\/store)\//
+const LEFT = /^src\/engine\/store\//
 
 /** The names of variables, parameters and private fields in a source, as `name:line`. */
 function valueNames(text: string): string[] {

@@ -20,7 +20,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a late output that is made of an object does not say so',
-    ['runtime/output/outputs.ts', 'late.size > 0 && late.has(of.index)', 'false'],
+    ['runtime/output/outputs.ts', 'late.size > 0 && late.has(origin.index)', 'false'],
     ['test/runtime/late.test.ts', 'under a key of its own'],
   ],
   [
@@ -91,8 +91,8 @@ const ROWS: readonly Row[] = [
     'a late output that is written directly does not say so',
     [
       'runtime/output/direct-writer.ts',
-      'markedHeaders(own, { isLate,',
-      'markedHeaders(own, { isLate: false,',
+      'markedHeaders(decisionHeaders, { isLate,',
+      'markedHeaders(decisionHeaders, { isLate: false,',
     ],
     [DIRECT, 'of a late event say so, behind all other headers'],
   ],
@@ -117,8 +117,8 @@ const ROWS: readonly Row[] = [
     'two faults of a record are two dead letters',
     [
       'runtime/output/finishing.ts',
-      'const of = fault.window ?? fault.record.offset',
-      'const of = fault',
+      'const cause = fault.window ?? fault.record.offset',
+      'const cause = fault',
     ],
     [TASK, 'a record with two faults is one dead letter'],
   ],

@@ -123,8 +123,8 @@ export function reasonOf(headers: readonly Header[]) {
 function dated(record: NewRecord, { limits, present }: DeadLetterPlace): NewRecord {
   const { timestampMs, headers } = record
   if (timestampFault(timestampMs, limits, present) === null) return record
-  const what = header(`${OWN}timestamp`, String(timestampMs))
-  return { ...record, timestampMs: present.earliestMs, headers: [...headers, what] }
+  const timestamp = header(`${OWN}timestamp`, String(timestampMs))
+  return { ...record, timestampMs: present.earliestMs, headers: [...headers, timestamp] }
 }
 
 /**
@@ -135,21 +135,21 @@ function fitted(record: NewRecord, limits: TopicLimits): NewRecord {
   if (!isTooLarge(partsBytes(record), limits)) return record
   const { value, headers, key } = record
   if (value !== null) {
-    const what = [
+    const reasons = [
       header(`${OWN}value.omitted`, 'true'),
       header(`${OWN}value.size`, String(value.length)),
       header(`${OWN}value.sha256`, createHash('sha256').update(value).digest('hex')),
     ]
-    return fitted({ ...record, value: null, headers: [...headers, ...what] }, limits)
+    return fitted({ ...record, value: null, headers: [...headers, ...reasons] }, limits)
   }
-  const own = headers.filter((h) => isReserved(h.name))
-  if (own.length < headers.length) {
-    const what = header(`${OWN}headers.omitted`, String(headers.length - own.length))
-    return fitted({ ...record, headers: [...own, what] }, limits)
+  const reserved = headers.filter((h) => isReserved(h.name))
+  if (reserved.length < headers.length) {
+    const omitted = header(`${OWN}headers.omitted`, String(headers.length - reserved.length))
+    return fitted({ ...record, headers: [...reserved, omitted] }, limits)
   }
   if (key === null) return record
-  const what = header(`${OWN}key.omitted`, 'true')
-  return { ...record, key: null, headers: [...own, what] }
+  const omitted = header(`${OWN}key.omitted`, 'true')
+  return { ...record, key: null, headers: [...reserved, omitted] }
 }
 
 /**

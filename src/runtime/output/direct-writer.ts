@@ -87,18 +87,18 @@ export class DirectWriter {
   }
 
   /** Adds the output of row `i`. */
-  write({ step, encoder }: DirectSink, i: number, of: OutputOrigin): void {
-    const start = this.#begin(of.index)
+  write({ step, encoder }: DirectSink, i: number, origin: OutputOrigin): void {
+    const start = this.#begin(origin.index)
     encoder(i, this.#rows as ScoredRows, this.#room)
-    this.#end(step, start, of)
+    this.#end(step, start, origin)
   }
 
   /** Adds an output that is already encoded, or serialised. */
-  writeValue(step: SinkStep, value: Uint8Array | string, of: OutputOrigin): void {
-    const start = this.#begin(of.index)
+  writeValue(step: SinkStep, value: Uint8Array | string, origin: OutputOrigin): void {
+    const start = this.#begin(origin.index)
     if (typeof value === 'string') this.#room.text(value)
     else this.#room.append(value)
-    this.#end(step, start, of)
+    this.#end(step, start, origin)
   }
 
   /**
@@ -115,11 +115,11 @@ export class DirectWriter {
     return start
   }
 
-  #end(step: SinkStep, start: number, of: OutputOrigin): void {
+  #end(step: SinkStep, start: number, origin: OutputOrigin): void {
     const { records, into } = this.#o
     this.#putLength(this.#lengthAt)
-    this.#putHeaders(this.#frameOf(step, of), of.index)
-    into.add(step.topic, records.timestampMsAt(of.index), start)
+    this.#putHeaders(this.#frameOf(step, origin), origin.index)
+    into.add(step.topic, records.timestampMsAt(origin.index), start)
   }
 
   /** Writes the length of the last value into the room reserved for it. */
@@ -155,14 +155,15 @@ export class DirectWriter {
 
   #frameOf(step: SinkStep, { decision, isLate, degraded }: OutputOrigin): Frame {
     const last = this.#last
-    const of = isLate || degraded !== null ? `${decision} ${isLate} ${degraded}` : decision
-    if (last !== null && step === last.step && of === last.of) return last.frame
+    const cacheKey = isLate || degraded !== null ? `${decision} ${isLate} ${degraded}` : decision
+    if (last !== null && step === last.step && cacheKey === last.of) return last.frame
     const all = this.#frames.get(step) ?? new Map<number | string, Frame>()
     this.#frames.set(step, all)
-    const own = this.#o.decided[decision] ?? []
-    const frame = all.get(of) ?? this.#frame(step, markedHeaders(own, { isLate, degraded }))
-    all.set(of, frame)
-    this.#last = { step, of, frame }
+    const decisionHeaders = this.#o.decided[decision] ?? []
+    const frame =
+      all.get(cacheKey) ?? this.#frame(step, markedHeaders(decisionHeaders, { isLate, degraded }))
+    all.set(cacheKey, frame)
+    this.#last = { step, of: cacheKey, frame }
     return frame
   }
 

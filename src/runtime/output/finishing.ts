@@ -201,8 +201,8 @@ export class Finishing {
     for (const store of this.#context.stores?.of(topology) ?? []) {
       const counts = store.takeCounts()
       if (Object.values(counts).every((count) => count === 0)) continue
-      const own = { topology, store: store.definition.name, bytes: store.bytes }
-      this.#context.observer({ type: 'store-read', ...own, ...counts })
+      const labels = { topology, store: store.definition.name, bytes: store.bytes }
+      this.#context.observer({ type: 'store-read', ...labels, ...counts })
     }
     for (const { step, indices } of result.late) {
       const action = source.onLate
@@ -230,8 +230,8 @@ export class Finishing {
 function firstFaults(all: readonly RecordFault[]): RecordFault[] {
   const first = new Map<unknown, RecordFault>()
   for (const fault of all) {
-    const of = fault.window ?? fault.record.offset
-    if (!first.has(of)) first.set(of, fault)
+    const cause = fault.window ?? fault.record.offset
+    if (!first.has(cause)) first.set(cause, fault)
   }
   return [...first.values()].toSorted((a, b) => a.record.offset - b.record.offset)
 }

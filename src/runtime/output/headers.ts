@@ -20,19 +20,19 @@ import { isReservedHeader, TRACE_HEADERS } from '../../topology/source.ts'
  * @throws TidemarkError `FUNCTION_THREW` · `OUTPUT_INVALID`: what it returns are no headers
  */
 export function sinkHeaders(
-  of: NonNullable<SinkStep['headers']>,
+  headersOf: NonNullable<SinkStep['headers']>,
   event: unknown,
 ): OutgoingHeader[] {
   const headers: OutgoingHeader[] = []
-  for (const [name, value] of Object.entries(returned(of, event))) {
+  for (const [name, value] of Object.entries(returned(headersOf, event))) {
     if (value === null || value === undefined) continue
     headers.push({ name: checkedName(name), value: valueOf(name, value) })
   }
   return headers
 }
 
-function returned(of: NonNullable<SinkStep['headers']>, event: unknown): object {
-  const headers: unknown = answerOf('headers', of, event)
+function returned(headersOf: NonNullable<SinkStep['headers']>, event: unknown): object {
+  const headers: unknown = answerOf('headers', headersOf, event)
   refusePromise(headers, 'headers returned')
   if (typeof headers === 'object' && headers !== null && !Array.isArray(headers)) return headers
   throw invalid(`headers must return an object, got ${valueKind(headers)}`)
@@ -54,8 +54,8 @@ function valueOf(name: string, value: unknown): Buffer {
   return Buffer.from(value)
 }
 
-function invalid(what: string): TidemarkError {
-  return new TidemarkError('OUTPUT_INVALID', what)
+function invalid(fault: string): TidemarkError {
+  return new TidemarkError('OUTPUT_INVALID', fault)
 }
 
 // Headers that go from a record to its outputs. They are copied as bytes: a trace has one on every

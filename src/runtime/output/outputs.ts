@@ -87,7 +87,7 @@ export class Produced {
   readonly #ready: ReadyBatch
   readonly #o: OutputsOptions
   readonly #sinks: readonly WaitingSink[]
-  readonly #of = { index: 0, isLate: false, degraded: null as string | null, decision: 0 }
+  readonly origin = { index: 0, isLate: false, degraded: null as string | null, decision: 0 }
   readonly #writer: DirectWriter
   /** `null`: none of the records has a header. */
   readonly #passedHeaders: PassedHeaders | null
@@ -109,8 +109,8 @@ export class Produced {
       return { ...batch, format: formats.get(batch.sink.step.name) ?? null, next: 0 }
     })
     this.#passedHeaders = records.hasHeaders ? from.passed : null
-    const own = { source, headers, decided, passed: this.#passedHeaders }
-    this.#writer = new DirectWriter({ ...own, records, into }, passed.columns)
+    const direct = { source, headers, decided, passed: this.#passedHeaders }
+    this.#writer = new DirectWriter({ ...direct, records, into }, passed.columns)
   }
 
   /** For each event, either all outputs are kept or none. */
@@ -129,12 +129,12 @@ export class Produced {
   #outputOf(row: number): OutputOrigin {
     const { indices, late, degraded } = this.#ready
     const { decided } = this.#o
-    const of = this.#of
-    of.index = indices[row] as number
-    of.isLate = late.size > 0 && late.has(of.index)
-    of.degraded = degraded.size > 0 ? (degraded.get(of.index) ?? null) : null
-    of.decision = decided === null ? 0 : (decided[row] as number)
-    return of
+    const origin = this.origin
+    origin.index = indices[row] as number
+    origin.isLate = late.size > 0 && late.has(origin.index)
+    origin.degraded = degraded.size > 0 ? (degraded.get(origin.index) ?? null) : null
+    origin.decision = decided === null ? 0 : (decided[row] as number)
+    return origin
   }
 
   /**
@@ -170,21 +170,21 @@ export class Produced {
     const { step, encoderOf } = sink
     const { windows } = this.#ready
     const { records } = this.#o.from
-    const of = this.#outputOf(row)
+    const origin = this.#outputOf(row)
     const { columns } = this.#o.passed
-    if (encoderOf !== null && columns !== null && columns.events.memoryOf(of.index) !== null) {
-      this.#writer.write({ step, encoder: encoderOf(of.decision) }, row, of)
-      return records.offsetAt(of.index)
+    if (encoderOf !== null && columns !== null && columns.events.memoryOf(origin.index) !== null) {
+      this.#writer.write({ step, encoder: encoderOf(origin.decision) }, row, origin)
+      return records.offsetAt(origin.index)
     }
-    const event = events.at(of.index)
+    const event = events.at(origin.index)
     if (windows === null && step.key === null && step.headers === undefined) {
       const value = format === null ? outputText(event) : format.encode(event)
-      this.#writer.writeValue(step, value, of)
-      return records.offsetAt(of.index)
+      this.#writer.writeValue(step, value, origin)
+      return records.offsetAt(origin.index)
     }
-    const origin = this.#originOf(row)
-    this.outputs.records.write(this.#encode(waiting, event, origin), step.topic)
-    return origin.record.offset
+    const cause = this.#originOf(row)
+    this.outputs.records.write(this.#encode(waiting, event, cause), step.topic)
+    return cause.record.offset
   }
 
   /** The headers that the outputs of an event get from its record. */
@@ -210,14 +210,14 @@ export class Produced {
     checkOutput?.(records.at(last))
     const partsBytes = records.partsBytes(last)
     if (isTooLarge(partsBytes, this.#limits)) {
-      const what = `an output of ${batchBytes(partsBytes)} bytes; topic "${topic}" takes at most ${this.#limits.maxBytes}`
-      throw new TidemarkError('OUTPUT_TOO_LARGE', what)
+      const message = `an output of ${batchBytes(partsBytes)} bytes; topic "${topic}" takes at most ${this.#limits.maxBytes}`
+      throw new TidemarkError('OUTPUT_TOO_LARGE', message)
     }
     const timestampMs = records.timestampMs(last)
     const setting = timestampFault(timestampMs, this.#limits, present)
     if (setting === null) return
-    const what = `an output has its record's timestamp, ${timestampMs}, which topic "${topic}" does not accept now (${setting})`
-    throw new TidemarkError('OUTPUT_TIMESTAMP', what)
+    const message = `an output has its record's timestamp, ${timestampMs}, which topic "${topic}" does not accept now (${setting})`
+    throw new TidemarkError('OUTPUT_TIMESTAMP', message)
   }
 
   #originOf(row: number): Origin {
@@ -234,14 +234,14 @@ export class Produced {
     { record, window }: Origin,
   ): OutgoingRecord {
     const { source, headers } = this.#o.from
-    const of = this.#of
+    const marks = this.origin
     const id = idAt(step.name, { source, offset: record.offset }, window)
     const ownKey = window === null ? record.key : Buffer.from(window.key)
     const key = step.key === null ? ownKey : Buffer.from(eventKey(step.key, event))
     if (step.system !== undefined) return this.#outside(step, { key, event, record })
-    const passed = window === null ? this.#passedBy(of.index) : []
-    const own = step.headers === undefined ? [] : sinkHeaders(step.headers, event)
-    const names = new Set(own.map(({ name }) => name))
+    const passed = window === null ? this.#passedBy(marks.index) : []
+    const sinkOwn = step.headers === undefined ? [] : sinkHeaders(step.headers, event)
+    const names = new Set(sinkOwn.map(({ name }) => name))
     return {
       key,
       value: format === null ? encodeOutput(event) : format.encode(event),
@@ -251,9 +251,9 @@ export class Produced {
       headers: [
         header(ID_HEADER, id),
         ...headers,
-        ...markedHeaders(this.#o.headers[of.decision] ?? [], of),
+        ...markedHeaders(this.#o.headers[marks.decision] ?? [], marks),
         ...passed.filter(({ name }) => !names.has(name)),
-        ...own,
+        ...sinkOwn,
       ],
     }
   }
@@ -265,7 +265,7 @@ export class Produced {
   ): OutgoingRecord {
     const fault = this.#o.from.sinks?.get(topic)?.keyFault?.(key) ?? null
     if (fault !== null) throw new TidemarkError('KEY_INVALID', fault)
-    const timeMs = this.#ready.timesMs[this.#of.index] as number
+    const timeMs = this.#ready.timesMs[this.origin.index] as number
     const version = sinkVersion(timeMs, { ...this.#o.from.source, offset: record.offset })
     return {
       key,
@@ -309,8 +309,11 @@ function faultOf({ record, window }: Origin, step: string, error: TidemarkError)
 }
 
 /** Turns a fault of the engine into the fault of a record or a window. */
-export function engineFault({ of, step, error }: EngineFault, from: OutputContext): RecordFault {
-  if (typeof of !== 'number')
-    return faultOf({ record: causingRecord(of, from), window: of }, step, error)
-  return faultOf({ record: from.records.at(of), window: null }, step, error)
+export function engineFault(
+  { of: cause, step, error }: EngineFault,
+  from: OutputContext,
+): RecordFault {
+  if (typeof cause !== 'number')
+    return faultOf({ record: causingRecord(cause, from), window: cause }, step, error)
+  return faultOf({ record: from.records.at(cause), window: null }, step, error)
 }

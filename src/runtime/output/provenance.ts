@@ -85,8 +85,8 @@ export function definitionHash(
   // How long rows are kept is no part of it.
   const kept = ['freshMs', 'staleMs', 'maxEntries', 'deadlineMs', 'writeBackMs']
   const outside = stores.map((store) => Object.entries(store).filter(([o]) => !kept.includes(o)))
-  const own = [description, tables.map(definingOf), models]
-  const text = JSON.stringify(outside.length === 0 ? own : [...own, outside])
+  const parts = [description, tables.map(definingOf), models]
+  const text = JSON.stringify(outside.length === 0 ? parts : [...parts, outside])
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 

@@ -408,16 +408,16 @@ class Replay {
 
   /** @throws TidemarkError as {@link process} */
   #checkLastRecord({ records, nextOffset }: Chunk): void {
-    const { partition: of, lastRecord: mark } = this.#range
+    const { partition: range, lastRecord: mark } = this.#range
     if (mark === null || this.#position > mark.offset || mark.offset >= nextOffset) return
     const at = firstFrom(records, mark.offset)
     const found = at < records.length ? markOf(records.at(at)) : null
     if (found?.offset === mark.offset && found.checksum === mark.checksum) return
-    const what =
+    const message =
       'another record is at this offset than when this group committed: the topic was deleted and recreated'
-    const where = position(of.topic, of.partition, mark.offset)
+    const where = position(range.topic, range.partition, mark.offset)
     const hint =
       'read it with another group (--group), or delete this one: its committed offsets belong to a log that no longer exists'
-    throw new TidemarkError('TOPIC_CHANGED', what, { where, hint })
+    throw new TidemarkError('TOPIC_CHANGED', message, { where, hint })
   }
 }

@@ -49,8 +49,8 @@ export class Availability {
     if (!('partition' in event)) return
     const name = partitionName(event.partition)
     if (event.type === 'breaker') {
-      const what = `${Math.floor(event.deadPercent)} % of the last records of ${name} are dead letters: it continues at 100 a second`
-      put(this.#reasons, `breaker ${name}`, event.isOpen ? what : null)
+      const reason = `${Math.floor(event.deadPercent)} % of the last records of ${name} are dead letters: it continues at 100 a second`
+      put(this.#reasons, `breaker ${name}`, event.isOpen ? reason : null)
     } else if (event.type === 'model-failing') {
       const { topology, step, reason } = event
       put(this.#reasons, `model ${name} ${topology} ${step}`, reason && `${name} waits: ${reason}`)
@@ -58,8 +58,8 @@ export class Availability {
       const { topology, reason } = event
       put(this.#reasons, `schema ${name} ${topology}`, reason && `${name} waits: ${reason}`)
     } else if (event.type === 'schema-unknown') {
-      const what = event.reason && `${name} sets records aside: ${event.reason}`
-      put(this.#hindrances, `unknown ${name} ${event.topology}`, what)
+      const reason = event.reason && `${name} sets records aside: ${event.reason}`
+      put(this.#hindrances, `unknown ${name} ${event.topology}`, reason)
     } else if (event.type === 'lost') {
       for (const all of [this.#reasons, this.#hindrances])
         for (const about of all.keys()) if (about.split(' ')[1] === name) all.delete(about)
@@ -70,16 +70,16 @@ export class Availability {
     const ms = this.#throttledMs.before + this.#throttledMs.since
     const throttled = ms === 0 ? '' : `, throttled by the broker ${formatDuration(ms)}`
     if (this.#reasons.has('commit')) return
-    const what = `a commit has been on its way for ${formatDuration(durationMs)}${throttled}`
-    put(this.#reasons, 'commit', what)
+    const reason = `a commit has been on its way for ${formatDuration(durationMs)}${throttled}`
+    put(this.#reasons, 'commit', reason)
   }
 
   #slowed(bytesPerSecond: number | null): void {
     const { before, since } = this.#throttledMs
     const why = before + since === 0 ? '' : ', because they throttle this client'
     const kilobytes = Math.ceil((bytesPerSecond ?? 0) / 1_000)
-    const what = `writing is slow: about ${kilobytes} KB a second get through to the brokers${why}`
-    put(this.#hindrances, 'writing', bytesPerSecond === null ? null : what)
+    const reason = `writing is slow: about ${kilobytes} KB a second get through to the brokers${why}`
+    put(this.#hindrances, 'writing', bytesPerSecond === null ? null : reason)
   }
 }
 
@@ -89,8 +89,8 @@ function put(into: Reasons, about: string, text: string | null): void {
   else into.set(about, text)
 }
 
-function joined(of: Reasons): string | null {
-  return of.size === 0 ? null : [...of.values()].join('; ')
+function joined(reasons: Reasons): string | null {
+  return reasons.size === 0 ? null : [...reasons.values()].join('; ')
 }
 
 /** `null`: every partition can be read. */
@@ -98,9 +98,9 @@ function inWords(partitions: readonly Unreadable[]): string | null {
   if (partitions.length === 0) return null
   return [...new Set(partitions.map(({ reason }) => reason))]
     .map((reason) => {
-      const of = partitions.filter((partition) => partition.reason === reason)
-      const names = of.slice(0, NAMED).map(partitionName).join(', ')
-      const others = of.length > NAMED ? ` and ${of.length - NAMED} more` : ''
+      const alike = partitions.filter((partition) => partition.reason === reason)
+      const names = alike.slice(0, NAMED).map(partitionName).join(', ')
+      const others = alike.length > NAMED ? ` and ${alike.length - NAMED} more` : ''
       return `${names}${others} cannot be read: ${reason}`
     })
     .join('; ')

@@ -45,8 +45,10 @@ export class EventIntake {
     this.#format = format
     this.#keyNumbers = keyNumbers
     this.#from = from
-    const read = <R>(of: RecordFunction<R>): SourceRead<R> =>
-      takesSecond(of) ? withRecord(of, from) : format.reader(of as EventFunction<R>)
+    const read = <R>(recordFunction: RecordFunction<R>): SourceRead<R> =>
+      takesSecond(recordFunction)
+        ? withRecord(recordFunction, from)
+        : format.reader(recordFunction as EventFunction<R>)
     this.#readKey = read(source.key)
     const readTime = source.eventTimeMs === 'record' ? null : read(source.eventTimeMs)
     this.#readTimeMs = readTime === null ? RECORD_TIME : checkedTime(readTime)
@@ -120,7 +122,7 @@ export class EventIntake {
    * function.
    */
   #readKeyOf(events: ScannedEvents, index: number, given: LogRecords): number {
-    const key = eventKey((of) => this.#readKey.of(of, index, given), events)
+    const key = eventKey((event) => this.#readKey.of(event, index, given), events)
     this.#checkKey?.(key)
     if (this.#mayBeNumber) this.#format.checkKey(key, given.at(index), this.#from)
     return this.#keyNumbers.numberOf(key)
@@ -145,9 +147,10 @@ interface SourceRead<R> {
 }
 
 /** A function that takes the record is called with it. */
-function withRecord<R>(of: RecordFunction<R>, from: TopicPartition): SourceRead<R> {
+function withRecord<R>(recordFunction: RecordFunction<R>, from: TopicPartition): SourceRead<R> {
   return {
-    of: (events, index, given) => of(events.at(index), new GivenRecord(given.at(index), from)),
+    of: (events, index, given) =>
+      recordFunction(events.at(index), new GivenRecord(given.at(index), from)),
   }
 }
 
@@ -157,7 +160,7 @@ const RECORD_TIME: SourceRead<number> = {
 
 function checkedTime(read: SourceRead<number>): SourceRead<number> {
   return {
-    of: (events, index, given) => eventTimeMs((of) => read.of(of, index, given), events),
+    of: (events, index, given) => eventTimeMs((event) => read.of(event, index, given), events),
   }
 }
 
@@ -169,8 +172,8 @@ function keyCheck(partition: number, partitions: number, by: Partitioner) {
   return (key: string) => {
     const placed = partitionOfKey(Buffer.from(key), partitions, by)
     if (placed === partition) return
-    const what = `its key belongs in partition ${placed} of ${partitions} by ${by}, but the record is in partition ${partition}`
-    throw new TidemarkError('KEY_PARTITION', what)
+    const message = `its key belongs in partition ${placed} of ${partitions} by ${by}, but the record is in partition ${partition}`
+    throw new TidemarkError('KEY_PARTITION', message)
   }
 }
 

@@ -168,7 +168,7 @@ export class GroupMembership {
     const { records, group, known, range, stopping, advertise } = this.#o
     const { from, guarantee, compression } = this.#o.config
     const definitions = this.#o.topologies.map((t) => t.definition)
-    const own = topicCompressions(definitions)
+    const compressions = topicCompressions(definitions)
     const joining = records.source.join({
       group,
       topics: [...new Set(definitions.map(({ source }) => source.topic))],
@@ -176,7 +176,7 @@ export class GroupMembership {
       ...(range && { starts: range.starts }),
       known,
       writes: [...new Set(definitions.flatMap((d) => committedTopics(d, group)))],
-      compressionOf: (topic) => own.get(topic) ?? compression,
+      compressionOf: (topic) => compressions.get(topic) ?? compression,
       guarantee,
       ...(advertise !== undefined && { advertise }),
       handlers: this.#handlers(),
@@ -217,9 +217,9 @@ export class GroupMembership {
     const isDone = () => this.#tasks.canLeave || this.#failure !== null
     await atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone), this.#o.clock)
     if (isDone()) return
-    const what = `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`
+    const message = `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`
     const hint = 'nothing is lost: the worker that takes over reads and scores it again'
-    throw new TidemarkError('STOP_TIMED_OUT', what, { hint })
+    throw new TidemarkError('STOP_TIMED_OUT', message, { hint })
   }
 
   #skippedRecordsOf(
@@ -262,10 +262,10 @@ export class GroupMembership {
   #handlers(): MemberHandlers {
     const tasks = this.#tasks
     const guard =
-      <A extends unknown[], R>(of: (...args: A) => R) =>
+      <A extends unknown[], R>(handler: (...args: A) => R) =>
       (...args: A): R | undefined => {
         try {
-          return of(...args)
+          return handler(...args)
         } catch (error) {
           this.fail(error)
           return undefined
@@ -285,7 +285,9 @@ export class GroupMembership {
       partitions: guard((topic, count) => tasks.counted(topic, count)),
       unreadable: guard((partitions) => this.#observe({ type: 'unreadable', partitions })),
       fetched: guard((durationMs) => this.#observe({ type: 'fetched', durationMs })),
-      throttled: guard((durationMs, of) => this.#observe({ type: 'throttled', of, durationMs })),
+      throttled: guard((durationMs, work) =>
+        this.#observe({ type: 'throttled', of: work, durationMs }),
+      ),
       failed: (error) => this.fail(error),
     }
   }

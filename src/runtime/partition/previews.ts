@@ -110,9 +110,12 @@ export class Locator {
     const { batch, faults } = atOnce(this.#intake.decode(records, new Slices()))
     const [fault] = faults
     if (fault !== undefined) throw fault.error
-    const own = key ?? Buffer.from(String(this.#keyNumbers.cellOf(batch.keys[0] as number)))
+    const eventKey = key ?? Buffer.from(String(this.#keyNumbers.cellOf(batch.keys[0] as number)))
     this.#keyNumbers.expire(MOST_KEYS)
-    return { record: { ...record, key: own }, partition: this.partitionOf(own, partitions) }
+    return {
+      record: { ...record, key: eventKey },
+      partition: this.partitionOf(eventKey, partitions),
+    }
   }
 
   partitionOf(key: Buffer, partitions: number): number {

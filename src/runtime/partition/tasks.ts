@@ -90,8 +90,8 @@ export class Tasks {
   assigned(assignment: Assignment, pausable: Pausable): number {
     const topologies = this.#readersOf(assignment)
     if (topologies.length === 0) {
-      const what = `assigned "${assignment.topic}", which no topology reads`
-      throw new TidemarkError('INVARIANT', what)
+      const message = `assigned "${assignment.topic}", which no topology reads`
+      throw new TidemarkError('INVARIANT', message)
     }
     const partitions = this.#o.partitions(assignment.topic)
     this.counted(assignment.topic, Math.max(partitions, assignment.partition + 1))
@@ -142,8 +142,8 @@ export class Tasks {
 
   /** Drops tasks with everything in flight. */
   lost(partitions: readonly TopicPartition[], why: Loss | 'left'): void {
-    for (const of of partitions) {
-      const name = partitionName(of)
+    for (const partition of partitions) {
+      const name = partitionName(partition)
       const assigned = this.#partitions.get(name)
       if (assigned === undefined) continue
       this.#partitions.delete(name)
@@ -247,8 +247,8 @@ export class Backpressure {
   }
 
   /** The partition is revoked or lost. */
-  forget(of: Fetched): void {
-    this.#paused.delete(of)
+  forget(fetched: Fetched): void {
+    this.#paused.delete(fetched)
   }
 
   /** @returns whether a partition was paused now that waits for a commit */
@@ -256,16 +256,16 @@ export class Backpressure {
     const used = partitions.reduce((sum, { bytesInFlight }) => sum + bytesInFlight, 0)
     const most = Math.min(MOST_PARTITION_BYTES, this.#budget - used)
     let hasStopped = false
-    for (const of of partitions) {
-      const { partition, bytesInFlight, pausable } = of
-      if (this.#paused.has(of)) {
+    for (const fetched of partitions) {
+      const { partition, bytesInFlight, pausable } = fetched
+      if (this.#paused.has(fetched)) {
         if (bytesInFlight > most / 2 || most <= 0) continue
-        this.#paused.delete(of)
+        this.#paused.delete(fetched)
         pausable.resume(partition)
       } else if (bytesInFlight >= most) {
-        this.#paused.add(of)
+        this.#paused.add(fetched)
         pausable.pause(partition)
-        hasStopped ||= waitsForCommit(of)
+        hasStopped ||= waitsForCommit(fetched)
       }
     }
     return hasStopped

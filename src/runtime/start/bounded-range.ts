@@ -54,27 +54,29 @@ export class BoundedRange {
         ? records.topics.offsetsSince(this.#topic, point.timeMs)
         : NONE
     const [sinceFrom, sinceTo] = await Promise.all([since(from), since(to)])
-    const isLed = (of: PartitionOffsets) =>
-      [sinceFrom, sinceTo].every((found) => found === NONE || found.has(partitionName(of)))
+    const isLed = (offsets: PartitionOffsets) =>
+      [sinceFrom, sinceTo].every((found) => found === NONE || found.has(partitionName(offsets)))
     const led = partitionOffsets.filter(isLed)
     if (led.length < this.#partitions) {
-      const what = `${this.#partitions - led.length} of ${this.#partitions} partitions of "${this.#topic}" have no leader`
-      throw new TidemarkError('BROKER_UNAVAILABLE', what)
+      const message = `${this.#partitions - led.length} of ${this.#partitions} partitions of "${this.#topic}" have no leader`
+      throw new TidemarkError('BROKER_UNAVAILABLE', message)
     }
     this.#found = new Map(
-      led.map((of) => {
-        const end = offsetAt(to, of, sinceTo)
-        const start = Math.min(offsetAt(from, of, sinceFrom), end)
-        return [partitionName(of), { start, end, asked: this.#asked }]
+      led.map((offsets) => {
+        const end = offsetAt(to, offsets, sinceTo)
+        const start = Math.min(offsetAt(from, offsets, sinceFrom), end)
+        return [partitionName(offsets), { start, end, asked: this.#asked }]
       }),
     )
-    const cut = led.filter((of) => of.committed === null && this.#isCut(of, topic, nowMs))
+    const cut = led.filter(
+      (offsets) => offsets.committed === null && this.#isCut(offsets, topic, nowMs),
+    )
     const others = led.flatMap(({ committed, ...at }) =>
       committed === null ? [] : (this.#faultOf({ ...at, ...committed }) ?? []),
     )
     // The partitions of a group mostly have one range.
     const distinct = new Map(others.map((fault) => [fault.message, fault]))
-    refuseIfAny([...distinct.values(), ...cut.map((of) => cutFault(of, from))])
+    refuseIfAny([...distinct.values(), ...cut.map((offsets) => cutFault(offsets, from))])
   }
 
   /**
@@ -90,8 +92,8 @@ export class BoundedRange {
     const { topic, partition, nextOffset } = start
     const where = position(topic, partition, nextOffset)
     const hint = 'start the worker again: it then reads the same range of these'
-    const what = `topic "${topic}" has got more partitions`
-    throw new TidemarkError('TOPIC_CHANGED', what, { where, hint })
+    const message = `topic "${topic}" has got more partitions`
+    throw new TidemarkError('TOPIC_CHANGED', message, { where, hint })
   }
 
   /** Has the group committed the end of each partition? */
@@ -120,22 +122,22 @@ export class BoundedRange {
   }
 
   /** Were records deleted that may have been in the range? */
-  #isCut(of: PartitionOffsets, { retentionMs }: TopicInfo, nowMs: number): boolean {
+  #isCut(offsets: PartitionOffsets, { retentionMs }: TopicInfo, nowMs: number): boolean {
     const { from } = this.#range
     if (from === 'earliest' || from === 'latest') return false
-    if ('offset' in from) return from.offset < of.lowOffset
+    if ('offset' in from) return from.offset < offsets.lowOffset
     // Records that were deleted for their age are older than those that have to be kept.
     const isKept = retentionMs !== null && from.timeMs >= nowMs - retentionMs
-    const start = this.#found.get(partitionName(of))?.start
-    return of.lowOffset > 0 && start === of.lowOffset && !isKept
+    const start = this.#found.get(partitionName(offsets))?.start
+    return offsets.lowOffset > 0 && start === offsets.lowOffset && !isKept
   }
 }
 
-function cutFault(of: PartitionOffsets, from: LogPoint): TidemarkError {
-  const { lowOffset, endOffset } = of
+function cutFault(offsets: PartitionOffsets, from: LogPoint): TidemarkError {
+  const { lowOffset, endOffset } = offsets
   const left = lowOffset === endOffset ? 'no record is left' : `${lowOffset} is the first one left`
-  const what = `records of ${partitionName(of)} from ${pointInWords(from)} on were deleted: ${left}`
-  return configFault(what, '--from', '--from earliest reads what is left in each partition')
+  const message = `records of ${partitionName(offsets)} from ${pointInWords(from)} on were deleted: ${left}`
+  return configFault(message, '--from', '--from earliest reads what is left in each partition')
 }
 
 /** `2026-01-01T00:00:00.000Z to latest` */

@@ -62,21 +62,21 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   const shadows = [...new Set(definitions.flatMap(shadowTopics))]
   const topics = await records.topics.describe([...new Set([...reads, ...writes, ...shadows])])
   const checks = definitions.map((d) => checkTopics(d, topics, brokers))
-  const ownFaults = checkpoints.flatMap(({ name, of }) => {
-    const [topic, source] = [topics.get(name), topics.get(of)]
+  const ownFaults = checkpoints.flatMap(({ name, of: sourceTopic }) => {
+    const [topic, source] = [topics.get(name), topics.get(sourceTopic)]
     return topic && source ? checkpointFaults(topic, source) : []
   })
   refuseIfAny([...checks.flatMap((c) => c.faults), ...ownFaults])
   const toMake = checkpoints
     .filter(({ name }) => !topics.has(name))
-    .map(({ name, of }) => newCheckpointTopic(name, topics.get(of) as TopicInfo))
+    .map(({ name, of: source }) => newCheckpointTopic(name, topics.get(source) as TopicInfo))
   const partitionOffsets: PartitionOffsets[] = []
   const known = new Map<string, number>()
   for (const topic of sources) {
-    const of = await records.source.offsets(group, topic)
+    const offsets = await records.source.offsets(group, topic)
     const keepsWindows = definitions.some((d) => d.source.topic === topic && keepsState(d))
-    known.set(topic, knownPartitions(of, topics.get(topic)?.partitions ?? 0, keepsWindows))
-    partitionOffsets.push(...of)
+    known.set(topic, knownPartitions(offsets, topics.get(topic)?.partitions ?? 0, keepsWindows))
+    partitionOffsets.push(...offsets)
   }
   const notes = checks.flatMap((c) => c.notes)
   if (shadows.length > 0) {
@@ -129,10 +129,10 @@ export function checkTopics(
     else notes.push(`${where}: no scores of a shadow are written: ${fault.message}; ${fault.hint}`)
   }
   if (known?.isCompacted === true) {
-    const what = `topic "${known.name}" is compacted (cleanup.policy): the broker deletes records that windows need`
+    const message = `topic "${known.name}" is compacted (cleanup.policy): the broker deletes records that windows need`
     const hint =
       'read a topic with cleanup.policy=delete; a compacted one holds the newest record of each key only'
-    faults.push(new TidemarkError('TOPIC_COMPACTED', what, { where, hint }))
+    faults.push(new TidemarkError('TOPIC_COMPACTED', message, { where, hint }))
   }
   faults.push(...tableFaults(definition, topics))
   return { faults, notes }
@@ -145,13 +145,13 @@ function topicFault(
   { where, create }: { readonly where: string; readonly create: string },
 ): TidemarkError | null {
   if (topic === undefined) {
-    const what = `topic "${name}" does not exist`
-    return new TidemarkError('TOPIC_MISSING', what, { where, hint: create })
+    const message = `topic "${name}" does not exist`
+    return new TidemarkError('TOPIC_MISSING', message, { where, hint: create })
   }
   if (topic.maxMessageBytes === null || topic.maxMessageBytes >= SMALLEST_MAX_BYTES) return null
-  const what = `topic "${name}" takes only ${topic.maxMessageBytes} bytes (max.message.bytes)`
+  const message = `topic "${name}" takes only ${topic.maxMessageBytes} bytes (max.message.bytes)`
   const hint = `set its max.message.bytes to ${SMALLEST_MAX_BYTES} or more; 1048588 is Kafka's own`
-  return new TidemarkError('TOPIC_LIMITS', what, { where, hint })
+  return new TidemarkError('TOPIC_LIMITS', message, { where, hint })
 }
 
 /** A compacted topic keeps one version of each record key only. */
@@ -162,10 +162,10 @@ function tableFaults(
   return tables.flatMap((table) => {
     const topic = topics.get(table.from.topic ?? '')
     if (table.asOf === null || table.key !== null || topic?.isCompacted !== true) return []
-    const what = `topic "${topic.name}" is compacted (cleanup.policy): the broker deletes versions that table "${table.name}" needs for asOf`
+    const message = `topic "${topic.name}" is compacted (cleanup.policy): the broker deletes versions that table "${table.name}" needs for asOf`
     const hint =
       'set cleanup.policy=delete; or let the key of a record name its version, and give the key of the row with `key`'
-    return [new TidemarkError('TOPIC_COMPACTED', what, { where: name, hint })]
+    return [new TidemarkError('TOPIC_COMPACTED', message, { where: name, hint })]
   })
 }
 

@@ -84,7 +84,7 @@ export async function prepare(
     const written = definitions[i] as Definition
     const { format, outputs } = formats[i] as (typeof formats)[number]
     const scorers = steps.scorersOf(definition)
-    const own = tables.of(definition)
+    const loadedTables = tables.of(definition)
     return {
       definition,
       by: definitionHash(written, scorers),
@@ -93,8 +93,8 @@ export async function prepare(
       outputs,
       scorers,
       shadows: shadows.byTopology[i] as readonly PreparedShadow[],
-      lookup: lookupOf(own.map(({ table }) => table)),
-      tables: own,
+      lookup: lookupOf(loadedTables.map(({ table }) => table)),
+      tables: loadedTables,
       stores: systems.storesOf(definition),
     }
   })
@@ -141,9 +141,9 @@ function sharedIdFaults(definitions: readonly Definition[]): TidemarkError[] {
       owners.set(place, name)
       if (owner === undefined) continue
       const who = owner === name ? `two sinks of "${name}"` : `"${owner}" and "${name}" both`
-      const what = `${who} write "${sink.topic}" from "${source.topic}": their outputs would have the same ids`
+      const message = `${who} write "${sink.topic}" from "${source.topic}": their outputs would have the same ids`
       const hint = 'give one of them another sink'
-      faults.push(new TidemarkError('TOPOLOGY_INVALID', what, { hint }))
+      faults.push(new TidemarkError('TOPOLOGY_INVALID', message, { hint }))
     }
   }
   return faults
@@ -155,18 +155,18 @@ const MOST_ON_ONE_SOURCE = 16
 function noteFaults(definitions: readonly Definition[]): TidemarkError[] {
   const sources = new Set(definitions.map((d) => d.source.topic))
   return [...sources].flatMap((topic) => {
-    const own = definitions.filter((d) => d.source.topic === topic)
-    const readers = own.map((d) => d.name)
+    const reading = definitions.filter((d) => d.source.topic === topic)
+    const readers = reading.map((d) => d.name)
     const hint = 'run some of them in another group'
     if (readers.length > MOST_ON_ONE_SOURCE) {
-      const what = `${readers.length} topologies read "${topic}"; a worker can run at most ${MOST_ON_ONE_SOURCE}`
-      return [new TidemarkError('NOT_SUPPORTED', what, { hint })]
+      const message = `${readers.length} topologies read "${topic}"; a worker can run at most ${MOST_ON_ONE_SOURCE}`
+      return [new TidemarkError('NOT_SUPPORTED', message, { hint })]
     }
-    const longest = longestVariants(own)
+    const longest = longestVariants(reading)
     if (mostMetadataBytes(readers, longest) <= MOST_METADATA_BYTES) return []
     const variants = longest.size > 0 ? ', and of their variants,' : ''
-    const what = `the names of ${readers.length} topologies that read "${topic}"${variants} are too long together for a commit's metadata`
-    return [new TidemarkError('NOT_SUPPORTED', what, { hint: `shorten them, or ${hint}` })]
+    const message = `the names of ${readers.length} topologies that read "${topic}"${variants} are too long together for a commit's metadata`
+    return [new TidemarkError('NOT_SUPPORTED', message, { hint: `shorten them, or ${hint}` })]
   })
 }
 
@@ -183,9 +183,9 @@ function compressionFaults(definitions: readonly Definition[]): TidemarkError[] 
       const other = first.get(topic)
       if (other === undefined) first.set(topic, { where, compression })
       if (other === undefined || other.compression === compression) continue
-      const what = `topic "${topic}" is compressed with ${other.compression} by ${other.where}, and with ${compression} here`
+      const message = `topic "${topic}" is compressed with ${other.compression} by ${other.where}, and with ${compression} here`
       const hint = 'give all sinks of a topic the same compression'
-      faults.push(new TidemarkError('TOPOLOGY_INVALID', what, { where, hint }))
+      faults.push(new TidemarkError('TOPOLOGY_INVALID', message, { where, hint }))
     }
   }
   return faults

@@ -60,7 +60,10 @@ export async function loadSteps(definitions: readonly Definition[], choices: Mod
       new Map(
         steps
           .filter(({ definition }) => definition.name === name)
-          .map((own) => [own.step.name, stepScorer(own, loadedFor(own, loaded).scorers)]),
+          .map((placed) => [
+            placed.step.name,
+            stepScorer(placed, loadedFor(placed, loaded).scorers),
+          ]),
       ),
     close: async () => {
       await Promise.all([...loaded.scorers.values()].map((scorer) => scorer.close()))
@@ -101,14 +104,14 @@ function usesOf(
 
 /** The trained models of a step that were loaded, or why not, by their names in it. */
 function loadedFor({ uses }: StepToLoad, { scorers, failed }: LoadedScorers) {
-  const own = <T>(of: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
+  const chosen = <T>(models: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
     new Map(
       [...uses].flatMap(([name, { step: use }]): [string, T][] => {
-        const found = of.get(use)
+        const found = models.get(use)
         return found === undefined ? [] : [[name, found]]
       }),
     )
-  return { scorers: own(scorers), failed: own(failed) }
+  return { scorers: chosen(scorers), failed: chosen(failed) }
 }
 
 function stepScorer({ step }: StepToLoad, trained: ReadonlyMap<string, Scorer>): StepScorer {

@@ -50,11 +50,11 @@ export async function openSystems(
   )
   for (const [name, connector] of faults.length > 0 ? [] : connectors) {
     const given = optionsOf(name)
-    const own = uses.filter((use) => use.connector === name)
-    if (own.length === 0 || given === undefined) continue
+    const named = uses.filter((use) => use.connector === name)
+    if (named.length === 0 || given === undefined) continue
     const system = await connector.open(given)
     open.set(name, system)
-    const steps = own.flatMap(({ sink }) => sink ?? [])
+    const steps = named.flatMap(({ sink }) => sink ?? [])
     const sink = steps.length === 0 ? undefined : system.sink?.(steps)
     for (const { topic } of sink === undefined ? [] : steps) sinks.set(topic, sink as RecordSink)
   }

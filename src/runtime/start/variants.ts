@@ -32,8 +32,8 @@ export function chosenVariant(step: ScoreStep, chosen: OperatorsVariants): Varia
 }
 
 export function variantsToLoad(step: ScoreStep, chosen: OperatorsVariants): readonly Variant[] {
-  const own = chosenVariant(step, chosen)
-  return own === undefined ? eligibleVariants(step) : [own]
+  const variant = chosenVariant(step, chosen)
+  return variant === undefined ? eligibleVariants(step) : [variant]
 }
 
 /** `CONFIG_INVALID` for each choice of the operator's that no step offers. */
@@ -51,28 +51,28 @@ export function choiceFaults(
   return [...chosen].flatMap(([step, variant]) => {
     const choice = `${step}=${variant}`
     if (offers.includes(choice)) return []
-    const own = steps.filter((s) => s.name === step && s.variants?.names.includes(variant))
+    const fitting = steps.filter((s) => s.name === step && s.variants?.names.includes(variant))
     // That none of its variants is accurate enough is a fault of the step.
-    if (own.some((s) => eligibleVariants(s).length === 0)) return []
-    const what =
-      own.length === 0
+    if (fitting.some((s) => eligibleVariants(s).length === 0)) return []
+    const message =
+      fitting.length === 0
         ? `no topology offers the variant ${choice}`
         : `the variant ${choice} does not meet minAccuracy`
-    return new TidemarkError('CONFIG_INVALID', what, { where: '--variant', hint })
+    return new TidemarkError('CONFIG_INVALID', message, { where: '--variant', hint })
   })
 }
 
 /** The longest name of a variant of each step, to find the largest note. */
 export function longestVariants(definitions: readonly Definition[]): ChosenVariants {
   const all = definitions.map(({ name, then }): [string, Map<string, string>] => {
-    const own = scoreStepsOf(then).flatMap((step): [string, string][] => {
+    const variants = scoreStepsOf(then).flatMap((step): [string, string][] => {
       if (step.variants === null) return []
       const [longest = ''] = step.variants.names.toSorted((a, b) => b.length - a.length)
       return [[step.name, longest]]
     })
-    return [name, new Map(own)]
+    return [name, new Map(variants)]
   })
-  return new Map(all.filter(([, own]) => own.size > 0))
+  return new Map(all.filter(([, variants]) => variants.size > 0))
 }
 
 export interface VariantStep {
@@ -93,24 +93,24 @@ interface LoadedVariants {
  * @returns the faults if none can be chosen: `MODEL_TOO_SLOW`, and why variants could not be loaded
  */
 export function tryVariants(
-  of: VariantStep,
+  place: VariantStep,
   loaded: LoadedVariants,
 ): StepVariants | { readonly faults: readonly TidemarkError[] } {
-  const { definition, step } = of
+  const { definition, step } = place
   const { latencyBudgetMs: budgetMs } = step
   const { chosen, failed } = loaded
   const tried = rankedVariants(step).map((model) => triedOf(model, step, loaded))
   const lines = tried.map((variant) => inWords(variant, budgetMs))
-  const own = chosenVariant(step, chosen)
-  const best = own ?? chooseVariant(tried, budgetMs)?.model
-  if (best === undefined) return { faults: noneFits(of, loaded, lines) }
+  const variant = chosenVariant(step, chosen)
+  const best = variant ?? chooseVariant(tried, budgetMs)?.model
+  if (best === undefined) return { faults: noneFits(place, loaded, lines) }
   const within = `the most accurate that scores ${BATCH} rows within ${formatDuration(budgetMs)}`
   return {
     topology: definition.name,
     step: step.name,
     best: best.name,
-    why: own === undefined ? within : 'as the operator has chosen',
-    decides: own !== undefined ? 'operator' : step.variants?.adapt ? 'batch' : 'group',
+    why: variant === undefined ? within : 'as the operator has chosen',
+    decides: variant !== undefined ? 'operator' : step.variants?.adapt ? 'batch' : 'group',
     lines,
     failed,
   }
@@ -137,10 +137,10 @@ function noneFits(
 ): readonly TidemarkError[] {
   const faults = [...failed.values()].flat()
   if (scorers.size === 0) return faults
-  const what = `no variant scores ${BATCH} rows within ${formatDuration(step.latencyBudgetMs)}`
+  const first = `no variant scores ${BATCH} rows within ${formatDuration(step.latencyBudgetMs)}`
   const hint = `raise the budget, add a faster variant, or choose one nevertheless: --variant ${step.name}=NAME`
   const where = `${definition.name}/${step.name}`
-  const message = [what, ...lines].join('\n    ')
+  const message = [first, ...lines].join('\n    ')
   return [...faults, new TidemarkError('MODEL_TOO_SLOW', message, { where, hint })]
 }
 
@@ -156,7 +156,9 @@ export async function settleVariants(
   const { topologies } = prepared
   const loaded = topologies.flatMap(scorersOf)
   // A step that has settled stays with its variant, whatever the group has committed since.
-  const variants = prepared.variants.filter((of) => scorerIn(topologies, of).variant === null)
+  const variants = prepared.variants.filter(
+    (choice) => scorerIn(topologies, choice).variant === null,
+  )
   const found = findVariants({ topologies, variants }, offsets)
   for (const one of found) scorerIn(topologies, one).settleFor(one.variant)
   // Steps with the same model may share its sessions.
@@ -172,30 +174,30 @@ export function findVariants(
 ) {
   return variants
     .filter(({ decides }) => decides !== 'batch')
-    .map((of) => {
-      const { topology, step } = of
-      const loaded = [...scorerIn(topologies, of).scorers.keys()]
-      const found = foundFor(of, loaded, committedVariant(of, topologies, offsets))
+    .map((choice) => {
+      const { topology, step } = choice
+      const loaded = [...scorerIn(topologies, choice).scorers.keys()]
+      const found = foundFor(choice, loaded, committedVariant(choice, topologies, offsets))
       return { topology, step, ...found, note: `${topology}/${step}: ${found.note}` }
     })
 }
 
 /** @param kept the variant that the group has committed */
-function foundFor(of: StepVariants, loaded: readonly string[], kept: string | null) {
-  const { best, why, lines } = of
+function foundFor(choice: StepVariants, loaded: readonly string[], kept: string | null) {
+  const { best, why, lines } = choice
   const from = lines.join('; ')
   const chosen = (note: string) => ({ variant: best, note: `${best} ${note}` })
-  if (of.decides === 'operator') {
+  if (choice.decides === 'operator') {
     return chosen(`scores, ${why}${kept === null || kept === best ? '' : `, instead of ${kept}`}`)
   }
   if (kept === null) return chosen(`is chosen for the group, ${why}: ${from}`)
   if (kept === best) return chosen('is kept, as the group has committed')
   if (loaded.includes(kept)) {
-    const note = `${kept} is kept, as the group has committed, although ${best} is here ${why} (--variant ${of.step}=${best} changes that): ${from}`
+    const note = `${kept} is kept, as the group has committed, although ${best} is here ${why} (--variant ${choice.step}=${best} changes that): ${from}`
     return { variant: kept, note }
   }
-  const faults = of.failed.get(kept)
-  if (faults !== undefined) throw new Refused(faults.map((fault) => asKept(fault, of)))
+  const faults = choice.failed.get(kept)
+  if (faults !== undefined) throw new Refused(faults.map((fault) => asKept(fault, choice)))
   return chosen(`is chosen for the group, ${why}, since ${kept} cannot be chosen any more: ${from}`)
 }
 
@@ -236,12 +238,12 @@ function committedVariant(
 /** The variants that score. */
 export function variantsOf(topologies: readonly PreparedTopology[]): ChosenVariants {
   const all = topologies.map(({ definition, scorers }): [string, Map<string, string>] => {
-    const own = [...scorers].flatMap(([step, { variant }]): [string, string][] =>
+    const variants = [...scorers].flatMap(([step, { variant }]): [string, string][] =>
       variant === null ? [] : [[step, variant]],
     )
-    return [definition.name, new Map(own)]
+    return [definition.name, new Map(variants)]
   })
-  return new Map(all.filter(([, own]) => own.size > 0))
+  return new Map(all.filter(([, variants]) => variants.size > 0))
 }
 
 /** Does the note of a partition say all of these variants? */

@@ -29,8 +29,12 @@ export async function openTables(definitions: readonly Definition[], options: Op
   const labels = labelsOf(distinct)
   const opened = await Promise.all(
     distinct.map((one, i) => {
-      const own = { ...options, label: labels[i] as string, drifts: driftsOf(one, definitions) }
-      return openTable(one, own).catch(orFault)
+      const details = {
+        ...options,
+        label: labels[i] as string,
+        drifts: driftsOf(one, definitions),
+      }
+      return openTable(one, details).catch(orFault)
     }),
   )
   const prepared = opened.flatMap((one) => (one instanceof TidemarkError ? [] : [one]))
@@ -46,8 +50,8 @@ export async function openTables(definitions: readonly Definition[], options: Op
 function driftsOf(table: TableDefinition, definitions: readonly Definition[]): DriftDefinition[] {
   return definitions.flatMap(({ tables, then }) =>
     scoreStepsOf(then).flatMap(({ reuse }) => {
-      const own = tables.find(({ name }) => name === reuse?.table)
-      return reuse?.drift && own !== undefined && isSame(own, table) ? [reuse.drift] : []
+      const named = tables.find(({ name }) => name === reuse?.table)
+      return reuse?.drift && named !== undefined && isSame(named, table) ? [reuse.drift] : []
     }),
   )
 }
@@ -56,17 +60,17 @@ type OwnOptions = OpenOptions & { readonly label: string; readonly drifts: Drift
 
 async function openTable(
   definition: TableDefinition,
-  { registry, ...own }: OwnOptions,
+  { registry, ...parts }: OwnOptions,
 ): Promise<PreparedTable> {
   const { topic } = definition.from
   if (topic === undefined) {
     const make = rowMaker(definition)
-    return { table: new LoadedTable(definition, { ...own, make }), format: null }
+    return { table: new LoadedTable(definition, { ...parts, make }), format: null }
   }
   const source = { ...definition, topic, onTombstone: 'dead-letter' } as const
   const format = new TableFormat(await openFormat(source, { wanted: [], registry }))
   const { make } = format
-  return { table: new LoadedTable(definition, { ...own, make }), format }
+  return { table: new LoadedTable(definition, { ...parts, make }), format }
 }
 
 /** The tables' names; a number tells apart those that have one name and are not the same. */

@@ -19,9 +19,9 @@ export class Stores {
     this.#byTopology = new Map(
       topologies.map(({ definition, stores }) => {
         const { name: topology } = definition
-        const own = stores.map(({ definition: of, source }) => {
-          const labels = { topology, store: of.name }
-          return new OpenStore(of, {
+        const opened = stores.map(({ definition: declared, source }) => {
+          const labels = { topology, store: declared.name }
+          return new OpenStore(declared, {
             source,
             clock,
             maxBytes: each,
@@ -29,7 +29,7 @@ export class Stores {
             failing: (reason) => observer({ type: 'store-failing', ...labels, reason }),
           })
         })
-        return [topology, own]
+        return [topology, opened]
       }),
     )
   }

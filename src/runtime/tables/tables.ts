@@ -109,8 +109,8 @@ function watermarkMs(
   { committed, ...partition }: PartitionOffsets,
 ): number {
   const note = committed === null ? null : metadataAt({ ...partition, ...committed })
-  const own = note?.topologies.get(definition.name)
+  const position = note?.topologies.get(definition.name)
   // Windows that are rebuilt begin without a watermark.
-  if (own?.fingerprint !== fingerprint) return Number.NEGATIVE_INFINITY
-  return Math.max(own.from.newestMs - definition.source.watermark.lagMs, own.from.idleMs)
+  if (position?.fingerprint !== fingerprint) return Number.NEGATIVE_INFINITY
+  return Math.max(position.from.newestMs - definition.source.watermark.lagMs, position.from.idleMs)
 }

@@ -136,9 +136,9 @@ export class TopicReading {
     this.#tell({ at: position(topic, partition, offset), error })
   }
 
-  #sum(of: (progress: Progress) => number): number {
+  #sum(measure: (progress: Progress) => number): number {
     let sum = 0
-    for (const progress of this.#partitions.values()) sum += of(progress)
+    for (const progress of this.#partitions.values()) sum += measure(progress)
     return sum
   }
 }

@@ -203,10 +203,10 @@ export class TopicTable {
   #named(error: TidemarkError): TidemarkError {
     if (error.code === 'TABLE_LIMIT') return error
     const { message, where, hint, action } = error
-    const what = `table "${this.table.name}": ${message}`
+    const fault = `table "${this.table.name}": ${message}`
     // The error of one record must not end a worker with the code of a dead letter.
     const code = action === 'dead-letter' ? 'TABLE_INVALID' : error.code
-    return new TidemarkError(code, what, { where, hint })
+    return new TidemarkError(code, fault, { where, hint })
   }
 
   /** @param reason why the topic cannot be read now; `null`: it can */

@@ -67,9 +67,9 @@ export function keepRows(
 
 export function picked(column: Float64Array, rows: readonly number[]): Float64Array {
   if (rows.length === column.length) return column
-  const own = new Float64Array(rows.length)
-  for (let i = 0; i < rows.length; i++) own[i] = column[rows[i] as number] as number
-  return own
+  const values = new Float64Array(rows.length)
+  for (let i = 0; i < rows.length; i++) values[i] = column[rows[i] as number] as number
+  return values
 }
 
 /** @param sink the shadow's, in ids */
@@ -79,9 +79,9 @@ export function originOf(row: number, { ready, from, sink }: OriginOptions): Ori
   const window = windows?.[index] ?? null
   const { key, offset, timestampMs } =
     window === null ? from.records.at(index) : causingRecord(window, from)
-  const own = window === null ? key : window.key
+  const outputKey = window === null ? key : window.key
   return {
-    key: own === null ? null : Buffer.from(own),
+    key: outputKey === null ? null : Buffer.from(outputKey),
     id: idAt(sink, { source: from.source, offset }, window),
     timestampMs,
   }

@@ -25,15 +25,15 @@ export async function loadShadows(definitions: readonly Definition[], choices: S
   for (const { name: topology, then } of definitions) {
     const loaded: PreparedShadow[] = []
     for (const step of scoreStepsOf(then)) {
-      for (const [number, of] of step.shadows.entries()) {
+      for (const [number, shadow] of step.shadows.entries()) {
         try {
-          const found = await loadShadow(step, of, { ...choices, takenBytes })
+          const found = await loadShadow(step, shadow, { ...choices, takenBytes })
           takenBytes += found.bytes
-          loaded.push({ step, number, of, scorer: found.scorer })
+          loaded.push({ step, number, of: shadow, scorer: found.scorer })
           notes.push(...found.notes)
         } catch (error) {
           const why = faultsOf(error).map(messageOf).join('; ')
-          notes.push(`${topology}/${step.name}: shadow ${of.model} is off: ${why}`)
+          notes.push(`${topology}/${step.name}: shadow ${shadow.model} is off: ${why}`)
         }
       }
     }
@@ -50,7 +50,7 @@ async function loadShadow(
   const model = models[name] as ScoreStep['models'][string]
   if (isRule(model)) return { scorer: ruleScorer(name, model, features), notes: [], bytes: 0 }
   const use = { step, model, missing, latencyBudgetMs, isBackground: true }
-  const chosen = new Map(Object.entries(files).filter(([of]) => of === model.name))
+  const chosen = new Map(Object.entries(files).filter(([modelName]) => modelName === model.name))
   const { scorers, faults, notes, bytes } = await loadScorers([use], chosen, {
     evaluator: 'onnxruntime',
     takenBytes,

@@ -32,13 +32,13 @@ interface OutputsOf {
 
 /** Makes the outputs of a shadow: `{ model, score, main: { model, route, score } }`. */
 export class ShadowOutputs {
-  readonly #of: OutputsOf
+  readonly options: OutputsOf
   /** By decision of the main models. */
   readonly #encoders: (OutputEncoder | undefined)[] = []
   readonly #room = new ByteRoom(0)
 
-  constructor(of: OutputsOf) {
-    this.#of = of
+  constructor(options: OutputsOf) {
+    this.options = options
   }
 
   /**
@@ -46,7 +46,7 @@ export class ShadowOutputs {
    * @param columns the shadow's scores, as the step's outputs
    */
   of(kept: KeptRows, rows: readonly number[], columns: readonly Float64Array[]): WrittenRecords {
-    const { topic, scorer, by, clock } = this.#of
+    const { topic, scorer, by, clock } = this.options
     const origins = kept.origins as readonly Origin[]
     const scores = [...columns, ...kept.main]
     const headers = [...chunkHeaders(by, clock.nowMs()), modelHeader(scorer)]
@@ -69,7 +69,7 @@ export class ShadowOutputs {
   }
 
   #encoder(decision: number): OutputEncoder {
-    const { step, scorer, decisions } = this.#of
+    const { step, scorer, decisions } = this.options
     const { route, scorer: by } = decisions[decision] as Decision
     const main = { label: by.label, route }
     const value = knownShadow(step.outputs, { label: scorer.label, main })

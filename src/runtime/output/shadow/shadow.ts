@@ -133,8 +133,8 @@ export class RunningShadow {
   #follow(kept: KeptRows, { rows, columns }: Said): void {
     if (rows.length === 0) return
     const { topic, clock } = this.#parts
-    const [[main], [own]] = [kept.main, columns] as [[Float64Array], [Float64Array]]
-    this.#parity.add(picked(main, rows), picked(own, rows), rows.length)
+    const [[main], [shadowScores]] = [kept.main, columns] as [[Float64Array], [Float64Array]]
+    this.#parity.add(picked(main, rows), picked(shadowScores, rows), rows.length)
     this.#cancel ??= clock.after(TELL_EVERY_MS, () => this.#tellParity())
     topic?.writer.offer(topic.outputs.of(kept, rows, columns))
   }
@@ -200,5 +200,5 @@ async function askFor(
     if (failed.has(row) || !columns.every((column) => Number.isFinite(column[row]))) continue
     scored.push(row)
   }
-  return { rows: scored, columns: common.map((own) => columns[own] as Float64Array) }
+  return { rows: scored, columns: common.map((column) => columns[column] as Float64Array) }
 }

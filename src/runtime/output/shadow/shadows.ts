@@ -51,8 +51,8 @@ export class Shadows {
   /** @param chosen by shadow of the step */
   offer(topology: string, chosen: readonly ShadowRows[], events: OfferedEvents): void {
     const { name } = events.ready.step
-    for (const { step, number, running, ...of } of this.#shadows) {
-      if (of.topology !== topology || step.name !== name) continue
+    for (const { step, number, running, ...shadow } of this.#shadows) {
+      if (shadow.topology !== topology || step.name !== name) continue
       running.offer(chosen[number] as ShadowRows, events)
     }
   }
@@ -69,7 +69,7 @@ export class Shadows {
     await Promise.all(this.#shadows.map(({ running }) => running.close()))
   }
 
-  #partsOf(topology: PreparedTopology, { step, of, scorer }: PreparedShadow): ShadowParts {
+  #partsOf(topology: PreparedTopology, { step, of: shadow, scorer }: PreparedShadow): ShadowParts {
     const { observer, clock, records, compression } = this.#o
     const { decisions } = topology.scorers.get(step.name) as StepScorer
     const labels = { topology: topology.definition.name, step: step.name, model: scorer.name }
@@ -82,11 +82,18 @@ export class Shadows {
       unwritten: (reason) => observer({ type: 'shadow-unwritten', ...labels, reason }),
     }
     return {
-      model: new StepModel(step, of.model, scorer),
+      model: new StepModel(step, shadow.model, scorer),
       room: this.#room,
-      topic: of.sink && {
-        sink: of.sink.name,
-        outputs: new ShadowOutputs({ topic: of.sink.topic, step, scorer, decisions, by, clock }),
+      topic: shadow.sink && {
+        sink: shadow.sink.name,
+        outputs: new ShadowOutputs({
+          topic: shadow.sink.topic,
+          step,
+          scorer,
+          decisions,
+          by,
+          clock,
+        }),
         writer: new BestEffortWriter({ open, clock, report, changed }),
       },
       labels,
