@@ -228,14 +228,14 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     help: "A shadow's scores minus the published ones, since the start",
     ...withLabel(OF_SHADOW, 'statistic', Object.values(DIFFERENCES)),
     on: {
-      'shadow-agreement': ({ difference }) =>
+      'shadow-parity': ({ difference }) =>
         entriesOf(DIFFERENCES).map(([name, statistic]) => [{ statistic }, difference[name]]),
     },
   }),
   gauge('shadow_psi', {
     help: 'Population stability index of published scores and those of a shadow; 0 at first',
     ...OF_SHADOW,
-    on: { 'shadow-agreement': ({ psi }) => psi },
+    on: { 'shadow-parity': ({ psi }) => psi },
   }),
   gauge('consumer_lag_records', {
     help: 'Records not yet processed',

@@ -155,7 +155,7 @@ interface RuntimeEvents {
    * How far a shadow agrees with the scores that were published, since the worker has started:
    * at most once a second. A difference is its score minus the published one.
    */
-  'shadow-agreement': ShadowLabels & {
+  'shadow-parity': ShadowLabels & {
     readonly pairs: number
     readonly difference: ScoreDifference
     /** Population stability index; `null` with fewer than 100 pairs. */

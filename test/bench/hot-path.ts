@@ -10,7 +10,7 @@ import { PassedHeaders } from '../../src/runtime/output/headers.ts'
 import { Produced } from '../../src/runtime/output/outputs.ts'
 import { chunkHeaders, decisionHeaders } from '../../src/runtime/output/provenance.ts'
 import { limitsOf } from '../../src/runtime/output/topic-limits.ts'
-import { EventIntake } from '../../src/runtime/partition/intake.ts'
+import { RecordDecoder } from '../../src/runtime/partition/record-decoder.ts'
 import type { Prepared, PreparedTopology } from '../../src/runtime/prepared.ts'
 import type { StepBatch } from '../../src/scoring/step-answer.ts'
 import type { StepScorer } from '../../src/scoring/step-scorer.ts'
@@ -79,7 +79,7 @@ class Path {
   readonly engine: Engine
   readonly #topology: PreparedTopology
   readonly #watch: Stopwatch
-  readonly #intake: EventIntake
+  readonly #decoder: RecordDecoder
 
   constructor(topology: PreparedTopology, watch: Stopwatch) {
     const { definition, format, lookup, scorers } = topology
@@ -92,7 +92,7 @@ class Path {
     this.engine = engineFor(definition, { lookup, reader, forms, scoring })
     this.#topology = topology
     this.#watch = watch
-    this.#intake = new EventIntake(definition.source, format, {
+    this.#decoder = new RecordDecoder(definition.source, format, {
       from: { topic: 'events', partition: 0 },
       partitions: null,
       keyNumbers: this.engine.keyNumbers,
@@ -103,7 +103,7 @@ class Path {
   async take(chunk: LogRecords): Promise<number> {
     const { by, scorers } = this.#topology
     this.#watch.start()
-    const { batch, records } = atOnce(this.#intake.decode(chunk, UNCUT))
+    const { batch, records } = atOnce(this.#decoder.decode(chunk, UNCUT))
     this.#watch.lap('decode')
     const [ready] = whole(this.engine.process(batch)).ready as [ReadyBatch]
     this.#watch.lap('engine')

@@ -3,7 +3,7 @@ import { ListedRecords } from '../../src/connect/log-records.ts'
 import type { LogRecord } from '../../src/connect/port.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
-import { EventIntake } from '../../src/runtime/partition/intake.ts'
+import { RecordDecoder } from '../../src/runtime/partition/record-decoder.ts'
 import type { Definition, SinkStep, Step } from '../../src/topology/definition.ts'
 import { engineFor } from '../engine/engine-for.ts'
 import { whole } from '../engine/whole.ts'
@@ -69,7 +69,7 @@ function measure(definition: Definition, flags: Flags): Measured {
   const format = jsonFormatOf(once(flags.within))
   const engine = engineFor(definition, { reader: format.reader })
   const { keyNumbers } = engine
-  const intake = new EventIntake(definition.source, format, {
+  const decoder = new RecordDecoder(definition.source, format, {
     from: { topic: 'events', partition: 0 },
     partitions: null,
     keyNumbers,
@@ -77,7 +77,7 @@ function measure(definition: Definition, flags: Flags): Measured {
   let micros = 0
   let duplicates = 0
   for (let from = 0; from < flags.events; from += CHUNK) {
-    const { batch } = atOnce(intake.decode(new ListedRecords(chunkOf(from, flags)), UNCUT))
+    const { batch } = atOnce(decoder.decode(new ListedRecords(chunkOf(from, flags)), UNCUT))
     const before = process.cpuUsage()
     duplicates += whole(engine.process(batch)).duplicates.length
     const { user, system } = process.cpuUsage(before)

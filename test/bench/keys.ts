@@ -5,7 +5,7 @@ import type { LogRecord } from '../../src/connect/port.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { limitsOfMachine } from '../../src/runtime/machine-limits.ts'
-import { EventIntake } from '../../src/runtime/partition/intake.ts'
+import { RecordDecoder } from '../../src/runtime/partition/record-decoder.ts'
 import { engineFor } from '../engine/engine-for.ts'
 import { whole } from '../engine/whole.ts'
 import { jsonFormatOf } from '../support/format.ts'
@@ -32,7 +32,7 @@ class WindowTask {
   readonly engine: Engine
   refused = 0
   #chunk: LogRecord[] = []
-  readonly #intake: EventIntake
+  readonly #decoder: RecordDecoder
 
   constructor(tasks: number) {
     const { maxKeys, maxStateBytes } = limitsOfMachine()
@@ -42,7 +42,7 @@ class WindowTask {
     }
     this.engine = engineFor(w1, { limits, reader: FORMAT.reader })
     const { keyNumbers } = this.engine
-    this.#intake = new EventIntake(w1.source, FORMAT, {
+    this.#decoder = new RecordDecoder(w1.source, FORMAT, {
       from: { topic: 'events', partition: 0 },
       partitions: null,
       keyNumbers,
@@ -55,7 +55,7 @@ class WindowTask {
   }
 
   flush(): void {
-    const { batch } = atOnce(this.#intake.decode(new ListedRecords(this.#chunk), UNCUT))
+    const { batch } = atOnce(this.#decoder.decode(new ListedRecords(this.#chunk), UNCUT))
     const { faults } = whole(this.engine.process(batch))
     for (const { error } of faults) {
       if (error.code !== 'STATE_LIMIT') throw error

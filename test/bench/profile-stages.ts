@@ -25,7 +25,7 @@ export const PROFILE_STAGES: readonly ProfileStage[] = [
   {
     name: 'decode JSON, schema',
     files:
-      /^(formats\/(identity|json\/(bound|event-decoder|json-\w+|layout|layout-code|limits|scanner|tokens|trace|walker))$|plan\/|runtime\/partition\/(intake|key-watch)$|node_modules\/(secure-json-parse|zod)\/)/,
+      /^(formats\/(identity|json\/(bound|event-decoder|json-\w+|layout|layout-code|limits|scanner|tokens|trace|walker))$|plan\/|runtime\/partition\/(record-decoder|key-watch)$|node_modules\/(secure-json-parse|zod)\/)/,
   },
   { name: 'windows', files: /^(engine|topology)\// },
   {

@@ -3,7 +3,7 @@ import { BatchEncoder } from '../../src/connect/kafka/codec/encode.ts'
 import type { LogRecords, NewRecord } from '../../src/connect/port.ts'
 import type { RunMode } from '../../src/engine/run.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
-import { EventIntake } from '../../src/runtime/partition/intake.ts'
+import { RecordDecoder } from '../../src/runtime/partition/record-decoder.ts'
 import type {
   Definition,
   FeatureDefinition,
@@ -52,7 +52,7 @@ function microsOf({ events, topology = w1, hot = 0, mode = 'live' }: Case): numb
   const format = jsonFormatOf(topology)
   const engine = engineFor(topology, { reader: format.reader })
   const { keyNumbers } = engine
-  const intake = new EventIntake(topology.source, format, {
+  const decoder = new RecordDecoder(topology.source, format, {
     from: { topic: 'events', partition: 0 },
     partitions: null,
     keyNumbers,
@@ -60,7 +60,7 @@ function microsOf({ events, topology = w1, hot = 0, mode = 'live' }: Case): numb
   let [taken, counted, micros] = [0, 0, 0]
   for (const chunk of chunksOf(events, hot)) {
     const start = process.cpuUsage()
-    whole(engine.process(atOnce(intake.decode(chunk, UNCUT)).batch, mode))
+    whole(engine.process(atOnce(decoder.decode(chunk, UNCUT)).batch, mode))
     const { user, system } = process.cpuUsage(start)
     taken += chunk.length
     if (taken <= WARM_UP * events) continue

@@ -2,7 +2,7 @@ import { ListedRecords } from '../../src/connect/log-records.ts'
 import type { EngineOptions } from '../../src/engine/engine.ts'
 import type { EventBatch } from '../../src/engine/events.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
-import { EventIntake } from '../../src/runtime/partition/intake.ts'
+import { RecordDecoder } from '../../src/runtime/partition/record-decoder.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import { jsonFormatOf } from '../support/format.ts'
 import type { Given } from './batch.ts'
@@ -12,7 +12,7 @@ import { engineFor } from './engine-for.ts'
 export function scanningEngine(definition: Definition, o: Partial<EngineOptions> = {}) {
   const format = jsonFormatOf(definition)
   const engine = engineFor(definition, { ...o, reader: format.reader })
-  const intake = new EventIntake(definition.source, format, {
+  const decoder = new RecordDecoder(definition.source, format, {
     from: { topic: definition.source.topic, partition: 0 },
     partitions: null,
     keyNumbers: engine.keyNumbers,
@@ -22,7 +22,7 @@ export function scanningEngine(definition: Definition, o: Partial<EngineOptions>
       ...{ offset, timestampMs: timeMs, key: Buffer.from(key), headers: [] },
       value: Buffer.from(JSON.stringify(event)),
     }))
-    return atOnce(intake.decode(new ListedRecords(records), new Slices(() => 0))).batch
+    return atOnce(decoder.decode(new ListedRecords(records), new Slices(() => 0))).batch
   }
   return { engine, batch }
 }

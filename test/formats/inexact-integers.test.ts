@@ -9,7 +9,7 @@ import { declaredIntegers } from '../../src/formats/json/declared-integers.ts'
 import { openFormat } from '../../src/formats/open-format.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
 import { keyOfRow } from '../../src/lookup/rows.ts'
-import { EventIntake } from '../../src/runtime/partition/intake.ts'
+import { RecordDecoder } from '../../src/runtime/partition/record-decoder.ts'
 import type { SourceDefinition, TableDefinition } from '../../src/topology/definition.ts'
 import { sleeplessClock } from '../support/clocks.ts'
 import { HASH } from '../support/hash.ts'
@@ -61,8 +61,8 @@ async function taken({ schema, key, registered, headers = {}, json = plain }: Gi
   await format.prepare(records, { clock: sleeplessClock(), mayGiveUp: true })
   const keyNumbers = new Dictionary(HASH)
   const from = { topic: of.topic, partition: 0 }
-  const intake = new EventIntake(of, format, { from, partitions: null, keyNumbers })
-  const { batch, faults } = atOnce(intake.decode(records, new Slices()))
+  const decoder = new RecordDecoder(of, format, { from, partitions: null, keyNumbers })
+  const { batch, faults } = atOnce(decoder.decode(records, new Slices()))
   return faults[0]?.error.code ?? keyNumbers.cellOf(batch.keys[0] as number)
 }
 

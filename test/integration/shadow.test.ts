@@ -106,7 +106,7 @@ kafkaTest(
           /^card-shadow: no scores of a shadow are written: topic "card-shadow/,
         ),
       )
-      expect(watch.of('shadow-agreement').at(-1)?.pairs).toBe(published)
+      expect(watch.of('shadow-parity').at(-1)?.pairs).toBe(published)
       const outputs = watch.of('shadow-outputs')
       expect(outputs.reduce((sum, { dropped }) => sum + dropped, 0)).toBe(published)
       expect(watch.of('shadow-unwritten')).toHaveLength(1)

@@ -325,8 +325,8 @@ export const DRIVING: readonly Mutant[] = [
     edits: [
       {
         file: 'runtime/partition/task.ts',
-        from: 'if (packed !== undefined) return packedIntake(packed)',
-        to: 'void packed; void packedIntake',
+        from: 'if (packed !== undefined) return undecodedBatch(packed)',
+        to: 'void packed; void undecodedBatch',
       },
     ],
     caughtBy: {

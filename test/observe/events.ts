@@ -102,8 +102,8 @@ export const samples = {
     models: [{ model: 'card-gbdt', version: '1' }],
   },
   'shadow-rows': { type: 'shadow-rows', ...shadow, scored: 40, failed: 2, dropped: 5 },
-  'shadow-agreement': {
-    ...{ type: 'shadow-agreement', ...shadow, pairs: 40 },
+  'shadow-parity': {
+    ...{ type: 'shadow-parity', ...shadow, pairs: 40 },
     difference: { mean: 0.01, absoluteMean: 0.03, p1: -0.1, p5: 0, p50: 0, p95: 0.1, p99: 0.2 },
     psi: 0.04,
   },

@@ -65,7 +65,7 @@ describe('a worker is told by', () => {
   test('nothing for what happens with every chunk', () => {
     const { observe, lines } = logged()
     const { consumed, processed, fetched, inference, late, committed } = samples
-    const shadow = [samples['shadow-rows'], samples['shadow-agreement'], samples['shadow-outputs']]
+    const shadow = [samples['shadow-rows'], samples['shadow-parity'], samples['shadow-outputs']]
     const events = [consumed, processed, fetched, inference, late, committed, ...shadow]
     for (const event of events) observe(event)
     expect(lines).toEqual([])

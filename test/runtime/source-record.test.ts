@@ -7,7 +7,7 @@ import { ListedRecords } from '../../src/connect/log-records.ts'
 import type { LogRecord } from '../../src/connect/port.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { atOnce, Slices } from '../../src/kernel/slices.ts'
-import { EventIntake } from '../../src/runtime/partition/intake.ts'
+import { RecordDecoder } from '../../src/runtime/partition/record-decoder.ts'
 import type { SourceDefinition } from '../../src/topology/definition.ts'
 import { startDriver } from '../support/driver.ts'
 import { jsonFormatOf } from '../support/format.ts'
@@ -204,10 +204,10 @@ describe('a tombstone', () => {
 
 const NONE = { offset: 0, timestampMs: -1, value: null, headers: [] }
 
-/** The keys, times, offsets and faults that an intake makes of records. */
+/** The keys, times, offsets and faults that a decoder makes of records. */
 function taken(source: SourceDefinition, records: readonly LogRecord[]) {
   const keyNumbers = new Dictionary(HASH)
-  const intake = new EventIntake(source, jsonFormatOf({ ...copying({}), source }), {
+  const decoder = new RecordDecoder(source, jsonFormatOf({ ...copying({}), source }), {
     from: { topic: 'readings', partition: 0 },
     partitions: null,
     keyNumbers,
@@ -216,7 +216,7 @@ function taken(source: SourceDefinition, records: readonly LogRecord[]) {
     batch,
     faults,
     records: left,
-  } = atOnce(intake.decode(new ListedRecords(records), new Slices(() => 0)))
+  } = atOnce(decoder.decode(new ListedRecords(records), new Slices(() => 0)))
   return {
     keys: Array.from(batch.keys, (number) => keyNumbers.cellOf(number)),
     timesMs: Array.from(batch.timesMs),

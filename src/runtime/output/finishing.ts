@@ -105,16 +105,16 @@ export class Finishing {
     { answered, tables }: AnsweredBatches,
     end: ChunkEnd | null,
   ): Generator<void, OutputBatch> {
-    const { intake, chunk, isWarming, stages } = begun
+    const { decoded, chunk, isWarming, stages } = begun
     const { nextOffset } = chunk
-    const from = this.contextOf({ records: intake.records, nextOffset, isWarming, tables })
+    const from = this.contextOf({ records: decoded.records, nextOffset, isWarming, tables })
     const produced = stages.time('encode', () => answered.map((one) => this.produce(one, from)))
     for (const [i, { made, shadows }] of produced.entries()) {
       begun.reached.push(...made.reached)
       this.#offer(shadows, answered[i] as Answered, from)
     }
     const faults = firstFaults([
-      ...(end === null ? [] : intake.faults),
+      ...(end === null ? [] : decoded.faults),
       ...(end?.result.faults.map((fault) => engineFault(fault, from)) ?? []),
       ...produced.flatMap(({ made }) => made.faults),
     ])
@@ -165,12 +165,12 @@ export class Finishing {
     this.#context.shadows?.offer(name, chosen, { ready, model, scores, from })
   }
 
-  #skippedOf({ intake, chunk }: Finishable): CausedRecords[] {
+  #skippedOf({ decoded, chunk }: Finishable): CausedRecords[] {
     if (this.#skippedRecords === null) return []
     const { records, packed, nextOffset } = chunk
     const first = records.length > 0 ? records.offsetAt(0) : nextOffset
     return [
-      this.#skippedRecords.written({ offset: packed?.offset ?? first, faults: intake.faults }),
+      this.#skippedRecords.written({ offset: packed?.offset ?? first, faults: decoded.faults }),
     ]
   }
 

@@ -6,7 +6,7 @@ import type { Outcomes } from '../events.ts'
 import type { RecordFault } from './dead-letter.ts'
 
 /** The events of a chunk, the record that each came from, and the records that are not events. */
-export interface Intake {
+export interface DecodedRecords {
   readonly batch: EventBatch
   readonly records: LogRecords
   readonly faults: readonly RecordFault[]
@@ -14,7 +14,7 @@ export interface Intake {
 
 /** A chunk that is to be finished, in part or as a whole. */
 export interface Finishable {
-  readonly intake: Intake
+  readonly decoded: DecodedRecords
   readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
   /** May its windows lack events that are no longer in the log? */
   readonly isWarming: boolean
@@ -44,13 +44,17 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
  * window; otherwise a duplicate, if a `dedupe` left it out; what is left was skipped.
  */
 export function countOutcomes(
-  { chunk: { records, packed }, intake, reached }: Pick<Finishable, 'chunk' | 'intake' | 'reached'>,
+  {
+    chunk: { records, packed },
+    decoded,
+    reached,
+  }: Pick<Finishable, 'chunk' | 'decoded' | 'reached'>,
   result: EngineResult,
   faults: readonly RecordFault[],
 ): Outcomes {
   // A batch that was not unpacked is one dead letter.
   if (packed !== undefined) return { ...NO_OUTCOMES, dead: packed.count }
-  const isCounted = new Uint8Array(intake.records.length)
+  const isCounted = new Uint8Array(decoded.records.length)
   const countNew = (indices: readonly number[]): number => {
     let count = 0
     for (const index of indices) {
@@ -61,8 +65,8 @@ export function countOutcomes(
   }
   const late = countNew(result.late.flatMap(({ indices }) => indices))
   const scored = countNew(reached)
-  const events = faults.flatMap((fault) => eventIn(intake, fault) ?? [])
-  const dead = intake.faults.length + countNew(events)
+  const events = faults.flatMap((fault) => eventIn(decoded, fault) ?? [])
+  const dead = decoded.faults.length + countNew(events)
   const windowed = countNew(result.windowed)
   const duplicate = countNew(result.duplicates)
   const skipped = records.length - late - scored - dead - windowed - duplicate
@@ -73,7 +77,7 @@ export function countOutcomes(
  * The index of the event that was set aside; `null`: it was a record that is not an event, or the
  * result of a window.
  */
-function eventIn({ records }: Intake, { record, window }: RecordFault): number | null {
+function eventIn({ records }: DecodedRecords, { record, window }: RecordFault): number | null {
   const index = window === null ? firstFrom(records, record.offset) : records.length
   return index < records.length && records.offsetAt(index) === record.offset ? index : null
 }

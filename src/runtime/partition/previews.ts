@@ -20,7 +20,7 @@ import type { Finishing } from '../output/finishing.ts'
 import { engineFault } from '../output/outputs.ts'
 import { tablesHeaders } from '../output/provenance.ts'
 import type { PreparedTopology } from '../prepared.ts'
-import { EventIntake } from './intake.ts'
+import { RecordDecoder } from './record-decoder.ts'
 
 // Outputs that a topology would write of an event if it were the next record of its partition. Nothing is
 // kept of it.
@@ -78,7 +78,7 @@ export class Locator {
   readonly needsKey: boolean
   readonly #format: Format
   readonly #keyNumbers = new Dictionary(drawnHash())
-  readonly #intake: EventIntake
+  readonly #decoder: RecordDecoder
 
   constructor(topology: PreparedTopology) {
     const { definition, format } = topology
@@ -89,7 +89,7 @@ export class Locator {
     )
     this.needsKey = takesSecond(definition.source.key)
     this.#format = format
-    this.#intake = new EventIntake(definition.source, format, {
+    this.#decoder = new RecordDecoder(definition.source, format, {
       from,
       partitions: null,
       keyNumbers: this.#keyNumbers,
@@ -107,7 +107,7 @@ export class Locator {
     const raw = { ...record, offset: UNWRITTEN, timestampMs: clock.nowMs(), key: key ?? NO_KEY }
     const records = new ListedRecords([raw])
     await this.#format.prepare(records, { clock, mayGiveUp: false })
-    const { batch, faults } = atOnce(this.#intake.decode(records, new Slices()))
+    const { batch, faults } = atOnce(this.#decoder.decode(records, new Slices()))
     const [fault] = faults
     if (fault !== undefined) throw fault.error
     const eventKey = key ?? Buffer.from(String(this.#keyNumbers.cellOf(batch.keys[0] as number)))
@@ -132,7 +132,7 @@ const NO_KEY = Buffer.alloc(0)
 interface PreviewsOptions {
   readonly partition: TopicPartition
   readonly engine: Engine
-  readonly intake: EventIntake
+  readonly decoder: RecordDecoder
   readonly finishing: Finishing
   /** Runs work between two chunks. @throws NotNow */
   readonly between: <T>(work: () => T) => Promise<T>
@@ -195,12 +195,12 @@ export class Previews {
   }
 
   #process(record: RequestRecord): Entered | Promise<unknown> {
-    const { engine, intake, isWarming } = this.#o
+    const { engine, decoder, isWarming } = this.#o
     const asOf = this.#asOf()
     const { offset } = asOf
     const timestampMs = this.#clock.nowMs()
     const records = new ListedRecords([{ ...record, offset, timestampMs }])
-    const { batch, records: events, faults } = atOnce(intake.decode(records, new Slices()))
+    const { batch, records: events, faults } = atOnce(decoder.decode(records, new Slices()))
     const ready: ReadyBatch[] = []
     const results = engine.process(batch, 'preview', record)
     for (;;) {

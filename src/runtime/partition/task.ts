@@ -14,13 +14,13 @@ import { ReplayPoints, type RestartPlan } from '../commit/restart-plan.ts'
 import type { TaskLabels } from '../events.ts'
 import { type ChunkEnd, type Finishes, Finishing } from '../output/finishing.ts'
 import { stepScoring } from '../output/model-retrier.ts'
-import type { Finishable, Intake } from '../output/outcomes.ts'
+import type { DecodedRecords, Finishable } from '../output/outcomes.ts'
 import { tablesHeaders } from '../output/provenance.ts'
 import type { TaskContext } from '../output/task-context.ts'
 import type { PreparedTopology } from '../prepared.ts'
-import { EventIntake, packedIntake } from './intake.ts'
 import type { KeyWatch } from './key-watch.ts'
 import { NotNow, Previews } from './previews.ts'
+import { RecordDecoder, undecodedBatch } from './record-decoder.ts'
 import { SchemaWait } from './schema-wait.ts'
 
 // One topology on one partition: chunks in, finished work out, in log order.
@@ -54,7 +54,7 @@ export class Task {
   /** Tries schemas and models again. */
   readonly #retrier: Retrier
   readonly #format: SchemaWait
-  readonly #intake: EventIntake
+  readonly #decoder: RecordDecoder
   readonly #engine: Engine
   readonly #keyWatch: KeyWatch | null
   readonly #points: ReplayPoints
@@ -99,7 +99,7 @@ export class Task {
       forms: format.forms,
       scoring: (step) => stepScoring(step, topology, retrying),
     })
-    this.#intake = new EventIntake(definition.source, format, {
+    this.#decoder = new RecordDecoder(definition.source, format, {
       from: partition,
       partitions: keepsState(definition) ? context.partitions : null,
       keyNumbers: this.#engine.keyNumbers,
@@ -115,7 +115,7 @@ export class Task {
       {
         partition,
         engine: this.#engine,
-        intake: this.#intake,
+        decoder: this.#decoder,
         finishing: this.#finishing,
         between: (work) => this.#between(work),
         offset: () => this.#offset,
@@ -226,14 +226,14 @@ export class Task {
     if (this.#isOver) return
     entry?.begin(this.labels.topology, this.#note())
     const mode = entry === null ? 'replay' : 'live'
-    const intake = await this.#intakeOf(chunk, mode, stages)
-    if (intake === null) return
+    const decoded = await this.#decode(chunk, mode, stages)
+    if (decoded === null) return
     const isWarming = this.#isWarming
-    if (mode === 'live') this.#follow(chunk, intake)
-    const begun = { entry, intake, chunk, isWarming, stages, reached: [] }
+    if (mode === 'live') this.#follow(chunk, decoded)
+    const begun = { entry, decoded, chunk, isWarming, stages, reached: [] }
     const results =
       idleMs === undefined
-        ? this.#engine.process(intake.batch, mode)
+        ? this.#engine.process(decoded.batch, mode)
         : this.#engine.advance(idleMs, mode)
     let step = stages.time('windows', () => results.next())
     this.#noteFirst()
@@ -249,21 +249,24 @@ export class Task {
   }
 
   /** @returns `null`: the partition is lost */
-  async #intakeOf(
+  async #decode(
     { records, packed }: Work['chunk'],
     mode: RunMode,
     stages: StageClock,
-  ): Promise<Intake | null> {
+  ): Promise<DecodedRecords | null> {
     if (records.length > 0) this.#points.add(records.offsetAt(0), this.#engine.watermark.parts)
-    if (packed !== undefined) return packedIntake(packed)
+    if (packed !== undefined) return undecodedBatch(packed)
     const { slices } = this.#context
     slices.use(records.length)
-    const decoding = this.#intake.decode(await this.#format.prepare(records, mode), slices)
+    const decoding = this.#decoder.decode(await this.#format.prepare(records, mode), slices)
     return this.#inSlices(() => stages.time('decode', () => decoding.next()))
   }
 
   /** Tells what is noticed of a live chunk before it enters the windows. */
-  #follow({ records: { length } }: Work['chunk'], { batch, records, faults }: Intake): void {
+  #follow(
+    { records: { length } }: Work['chunk'],
+    { batch, records, faults }: DecodedRecords,
+  ): void {
     if (this.#isWarming && length > 0) this.#tellWarming()
     this.#format.follow(faults)
     const { partition } = this.labels

@@ -59,11 +59,11 @@ describe('the outputs of two topics', () => {
           0,
         )
         expect(pairs.twice.main + pairs.twice.other).toBe(all.length - firsts)
-        for (const { main, other, parity: agreement } of pairs.models) {
+        for (const { main, other, parity: parity } of pairs.models) {
           const own = complete.filter((of) => of.main?.model === main && of.other?.model === other)
           const sum = own.reduce((s, of) => s + (of.other?.score ?? 0) - (of.main?.score ?? 0), 0)
-          expect(agreement.result.pairs).toBe(own.length)
-          expect(agreement.result.meanDifference).toBeCloseTo(sum / own.length, 12)
+          expect(parity.result.pairs).toBe(own.length)
+          expect(parity.result.meanDifference).toBeCloseTo(sum / own.length, 12)
         }
       }),
     )

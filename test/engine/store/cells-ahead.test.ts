@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { ListedRecords } from '../../../src/connect/log-records.ts'
 import { atOnce, Slices } from '../../../src/kernel/slices.ts'
-import { EventIntake } from '../../../src/runtime/partition/intake.ts'
+import { RecordDecoder } from '../../../src/runtime/partition/record-decoder.ts'
 import { jsonFormatOf } from '../../support/format.ts'
 import { runs } from '../../support/runs.ts'
 import { batchOf } from '../batch.ts'
@@ -115,7 +115,7 @@ function lookup(): never {
 class Scanning {
   readonly #format = jsonFormatOf(topology)
   readonly #engine = engineFor(topology, { lookup, reader: this.#format.reader })
-  readonly #intake = new EventIntake(topology.source, this.#format, {
+  readonly #decoder = new RecordDecoder(topology.source, this.#format, {
     from: { topic: 'events', partition: 0 },
     partitions: null,
     keyNumbers: this.#engine.keyNumbers,
@@ -128,7 +128,7 @@ class Scanning {
       value: Buffer.from(`${text}        `).subarray(0, Buffer.byteLength(text)),
     }))
     return whole(
-      this.#engine.process(atOnce(this.#intake.decode(new ListedRecords(records), UNCUT)).batch),
+      this.#engine.process(atOnce(this.#decoder.decode(new ListedRecords(records), UNCUT)).batch),
     )
   }
 }

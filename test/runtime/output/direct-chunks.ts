@@ -10,7 +10,7 @@ import { atOnce, Slices } from '../../../src/kernel/slices.ts'
 import { PassedHeaders } from '../../../src/runtime/output/headers.ts'
 import { Produced } from '../../../src/runtime/output/outputs.ts'
 import { limitsOf, type TopicLimits } from '../../../src/runtime/output/topic-limits.ts'
-import { EventIntake } from '../../../src/runtime/partition/intake.ts'
+import { RecordDecoder } from '../../../src/runtime/partition/record-decoder.ts'
 import type { Definition, ScoreStep } from '../../../src/topology/definition.ts'
 import { stepsOf } from '../../../src/topology/graph.ts'
 import type { Scored, SinkOrSinks, Stream } from '../../../src/topology/stream.ts'
@@ -121,12 +121,12 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
   const step = stepOf(definition)
   const format = jsonFormatOf(definition)
   const keyed = records.map((record) => withKey(record, Buffer.from('k')))
-  const intake = new EventIntake(definition.source, format, {
+  const decoder = new RecordDecoder(definition.source, format, {
     from: { topic: 'events', partition: 0 },
     partitions: null,
     keyNumbers: new Dictionary(HASH),
   })
-  const { batch } = atOnce(intake.decode(new ListedRecords(keyed), UNCUT))
+  const { batch } = atOnce(decoder.decode(new ListedRecords(keyed), UNCUT))
   expect(batch.count).toBe(records.length)
   const indices = chunk.indices ?? records.map((_, i) => i)
   const faults = new Map([...failed].map((row) => [row, FAILS]))

@@ -153,7 +153,7 @@ export class RunningShadow {
     const { pairs, meanDifference, meanAbsoluteDifference, ...more } = this.#parity.result
     const means = { mean: meanDifference, absoluteMean: meanAbsoluteDifference }
     observer({
-      type: 'shadow-agreement',
+      type: 'shadow-parity',
       ...labels,
       pairs,
       difference: { ...means, ...more.quantiles },

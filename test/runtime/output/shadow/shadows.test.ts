@@ -71,7 +71,7 @@ test('the agreement is that of the published scores with those of the shadow', a
   await records.settled(GROUP, 'events')
   await worker.settled()
   await worker.stop()
-  const told = watch.of('shadow-agreement')
+  const told = watch.of('shadow-parity')
   const amounts = EVENTS.map(([, amount]) => amount)
   const mean = amounts.reduce((sum, a) => sum - a / 2, 0) / amounts.length
   expect(told.at(-1)).toMatchObject({ topology: 'scored', step: 'score', model: 'o', psi: null })

@@ -16,7 +16,7 @@ import { isEventTime } from '../../kernel/time.ts'
 import type { EventFunction, RecordFunction, SourceDefinition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
 import type { RecordFault } from '../output/dead-letter.ts'
-import type { Intake } from '../output/outcomes.ts'
+import type { DecodedRecords } from '../output/outcomes.ts'
 
 /** The step of a record that is not an event. */
 const DECODE = 'decode'
@@ -27,7 +27,7 @@ const UNASKED = 32
  * Turns the records of one source into events. A bad record becomes a dead letter; its neighbours
  * are processed.
  */
-export class EventIntake {
+export class RecordDecoder {
   readonly #format: Format
   readonly #keyNumbers: Dictionary
   readonly #from: TopicPartition
@@ -40,7 +40,7 @@ export class EventIntake {
   readonly #checkKey: ((key: string) => void) | null
   readonly #mayBeNumber: boolean
 
-  constructor(source: SourceDefinition, format: Format, o: IntakeOptions) {
+  constructor(source: SourceDefinition, format: Format, o: RecordDecoderOptions) {
     const { from, partitions, keyNumbers } = o
     this.#format = format
     this.#keyNumbers = keyNumbers
@@ -66,7 +66,7 @@ export class EventIntake {
   }
 
   /** Yields where other work should have its turn. */
-  *decode(records: LogRecords, slices: Slices): Generator<void, Intake> {
+  *decode(records: LogRecords, slices: Slices): Generator<void, DecodedRecords> {
     const faults: RecordFault[] = []
     for (let taken = records; ; ) {
       const decoded = yield* this.#format.decode({ from: this.#from, records: taken }, slices)
@@ -135,7 +135,7 @@ export class EventIntake {
   }
 }
 
-interface IntakeOptions {
+interface RecordDecoderOptions {
   readonly from: TopicPartition
   readonly partitions: number | null
   readonly keyNumbers: Dictionary
@@ -178,7 +178,7 @@ function keyCheck(partition: number, partitions: number, by: Partitioner) {
 }
 
 /** A batch that was not unpacked has no events, and becomes one dead letter. */
-export function packedIntake(packed: PackedBatch): Intake {
+export function undecodedBatch(packed: PackedBatch): DecodedRecords {
   const { offset, timestampMs, bytes, error } = packed
   const record = { offset, timestampMs, key: null, value: bytes, headers: [] }
   const faults = [{ record, window: null, packed, step: DECODE, error }]
