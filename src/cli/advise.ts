@@ -1,24 +1,24 @@
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import { openInput } from '../connect/files/lines.ts'
+import { modelOfFile } from '../host/model-of-file.ts'
+import { prepareFiles } from '../host/topology-files.ts'
+import { eventTimes } from '../jobs/event-times.ts'
 import { configFault, refuseIfAny, type TidemarkError, unlessRefused } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
+import { plural } from '../kernel/wording.ts'
 import { GivenSource } from '../lookup/store-source.ts'
-import { observeAll } from '../observe/observer.ts'
 import { DEFAULT_CONFIG } from '../runtime/config.ts'
-import { type Prepared, type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
-import { startWorker } from '../runtime/worker.ts'
+import { scorersOf } from '../runtime/prepared.ts'
 import { loadSingle } from '../scoring/models.ts'
 import { type Scorer, shownEvaluator } from '../scoring/scorer.ts'
 import type { StoreDefinition } from '../topology/definition.ts'
 import { type Advice, about, adviceFor, type Measured } from './advise/advice.ts'
 import { type CommandLine, commandsFor } from './advise/commands.ts'
 import { type AdviseFlags, type Demand, NEEDS, PEAK, PRESETS, readDemand } from './advise/demand.ts'
-import { embeddedRecords, feedEvents, LineBook, OutcomeTally } from './embedded.ts'
 import { PATIENT } from './model-evaluate.ts'
-import { modelOfFile } from './model-of-file.ts'
-import { prepareFiles } from './prepared.ts'
-import { plural, say, sayNotes, writeResult } from './print.ts'
+import { sayNotes, writeResult } from './print.ts'
+import { TERMINAL } from './progress.ts'
 
 export function advise(): Command {
   return new Command('advise')
@@ -62,7 +62,7 @@ async function start(preset: string | undefined, flags: AdviseFlags): Promise<vo
     const models = (model ? [model.scorer] : topology ? scorersOf(topology) : [])
       .filter(({ evaluator }) => evaluator.by !== 'function')
       .map(timesOf)
-    const events = prepared && input ? await eventTimes(prepared, input) : null
+    const events = prepared && input ? await eventTimes(prepared, input, TERMINAL) : null
     const cores = availableParallelism()
     const measured = models.length > 0 || events ? { cores, startMs, models, events } : null
     const advice = adviceFor(demand, measured)
@@ -83,50 +83,6 @@ function timesOf(scorer: Scorer): Measured['models'][number] {
   const rowMs = maxBatch === 1 ? oneRowMs : Math.max(0, (most - oneRowMs) / (maxBatch - 1))
   const baseMs = Math.max(0, oneRowMs - rowMs)
   return { name, by: shownEvaluator(evaluator), baseMs, rowMs, oneRowMs }
-}
-
-const GROUP = 'advise'
-const PARTITIONS = 6
-/** Rounds go on for so long, ms: in the first ones code is being compiled. */
-const ROUNDS_MS = 3_000
-
-/** Runs a topology over a file of events in memory, again and again; the fastest round counts. */
-async function eventTimes(prepared: Prepared, input: string): Promise<Measured['events']> {
-  const { definition } = prepared.topologies[0] as PreparedTopology
-  const beginMs = performance.now()
-  let microsPerEvent = Number.POSITIVE_INFINITY
-  for (;;) {
-    const records = embeddedRecords(definition, PARTITIONS)
-    const tally = new OutcomeTally()
-    let stagesMs = 0
-    const observer = observeAll(tally.observer, (event) => {
-      if (event.type !== 'processed') return
-      for (const [stage, ms] of Object.entries(event.stages)) if (stage !== 'wait') stagesMs += ms
-    })
-    const worker = startWorker({
-      config: DEFAULT_CONFIG,
-      prepared,
-      records,
-      group: GROUP,
-      observer,
-    })
-    const { source } = definition
-    const feed = { source, headers: [], records, group: GROUP, book: new LineBook() }
-    const feeding = feedEvents(await openInput(input), feed)
-      .then(() => records.settled(GROUP, source.topic))
-      .then(() => worker.closeWindows())
-    try {
-      await Promise.race([feeding, worker.done])
-    } finally {
-      await worker.stop()
-      await records.close()
-    }
-    if (tally.records === 0) throw configFault('has no events', '--input')
-    microsPerEvent = Math.min(microsPerEvent, (stagesMs * 1_000) / tally.records)
-    if (performance.now() - beginMs < ROUNDS_MS) continue
-    say(tally.summary())
-    return { events: tally.records, microsPerEvent }
-  }
 }
 
 function shown(demand: Demand, advice: Advice, commands: readonly CommandLine[]): string {

@@ -1,6 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Header } from '../connect/port.ts'
-import { NO_NAME } from '../host/worker-name.ts'
 import { messageOf } from '../kernel/errors.ts'
 import { pairsOf } from '../kernel/setting.ts'
 
@@ -47,30 +46,4 @@ function headerOf(text: string): Header {
   const end = text.indexOf('=')
   if (end < 1) throw new InvalidArgumentError('must be a name, an equals sign and a value')
   return { name: text.slice(0, end), value: Buffer.from(text.slice(end + 1)) }
-}
-
-/**
- * The value at a path such as `score.probability` in parsed JSON; `undefined`: there is none. A field
- * that is named as the whole path goes first.
- */
-export function valueAt(json: unknown, path: string): unknown {
-  let at = json
-  const isName = typeof json === 'object' && json !== null && Object.hasOwn(json, path)
-  for (const name of isName ? [path] : path.split('.')) {
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined
-    at = (at as Readonly<Record<string, unknown>>)[name]
-  }
-  return at
-}
-
-/** The name of one of several workers, `<name>-<worker>`. @param worker its number, from 1 */
-export function numberedName(name: string, worker: number): string {
-  return name === NO_NAME ? name : `${name}-${worker}`
-}
-
-/** `4: scorer-1 to scorer-4`; only the number if the names are not known in advance. */
-export function numberedNames(name: string | null, workers: number): string {
-  if (name === null) return String(workers)
-  if (name === NO_NAME) return `${workers}, without names`
-  return `${workers}: ${numberedName(name, 1)} to ${numberedName(name, workers)}`
 }

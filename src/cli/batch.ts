@@ -1,26 +1,28 @@
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { wallClock } from '../kernel/clock.ts'
+import type { LogPoint } from '../connect/port.ts'
+import { modelOfFile } from '../host/model-of-file.ts'
+import { configOf, PREPARE_SETTINGS, RUN_SETTINGS, type RunConfig } from '../host/settings.ts'
+import { batchFiles, RESUMABLE } from '../jobs/batch/batch-files.ts'
+import { type BatchOptions, batchFaults } from '../jobs/batch/batch-options.ts'
+import { scoreRows } from '../jobs/batch/model-rows.ts'
 import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { parseDuration } from '../kernel/time.ts'
+import { toStderr } from '../observe/log.ts'
+import { loadSingle } from '../scoring/models.ts'
 import { addPair, numberParser, partitionsOption } from './arguments.ts'
-import { batchFiles, ORDERS } from './batch/batch-files.ts'
-import type { BatchFlags } from './batch/job.ts'
-import { labelMs, TIMES } from './batch/labels.ts'
-import { scoreRows } from './batch/model-rows.ts'
-import { addRangeOptions, type RangeFlags, runRange } from './batch-range.ts'
-import { readConfig } from './config.ts'
-import { untilSignal } from './exit.ts'
-import { PREPARE_SETTINGS } from './settings.ts'
+import { addSettings, readConfig } from './config.ts'
+import { POINTS, parsePoint } from './consume.ts'
+import { endInterrupted, type StopRequest, untilSignal } from './exit.ts'
+import { BATCH_MS } from './model-evaluate.ts'
+import { say, sayNotes, sayTo } from './print.ts'
+import { TERMINAL } from './progress.ts'
+import { processOutput } from './run-output.ts'
 
 const SAVED_EVERY_MS = 5_000
 const KAFKA = 'kafka:'
 const FILE_SETTINGS = [...PREPARE_SETTINGS, 'workers'] as const
 const SHARED_FLAGS: readonly string[] = ['input', 'config', 'compression', ...FILE_SETTINGS]
-/** Compressions of Parquet. DuckDB has them, also where Node lacks zstd. */
-const COMPRESSIONS: readonly unknown[] = ['snappy', 'zstd']
-/** A field that folders may be named after. */
-const FIELD = /^(?!:day$)[^/\\\p{Cc}]+$/u
 const parseShare = numberParser('a percentage', (n) => n >= 0 && n <= 100)
 
 /** The flags that need no topology. */
@@ -29,7 +31,21 @@ const ROW_FLAGS: readonly string[] = [
   ...['model', 'evaluator', 'config'],
 ]
 
-type Flags = BatchFlags & { readonly model?: readonly string[] }
+/** The settings of `tidemark run` that a range of a topic does not have. */
+const RUN_DEFAULTS = {
+  ...({ from: 'earliest', workers: 1, httpPort: 'off', httpHost: '' } as const),
+  ...{ predictPort: null, predictHost: '', predictTokenFile: null, predictAdvertise: null },
+} as const
+const RANGE_SETTINGS = RUN_SETTINGS.filter((name) => !(name in RUN_DEFAULTS))
+
+interface RangeFlags extends Record<string, unknown> {
+  readonly from: LogPoint
+  readonly to: LogPoint
+  readonly intoLive?: true
+}
+
+type FileFlags = Omit<BatchOptions, 'workers'> & Record<string, unknown>
+type Flags = FileFlags & RangeFlags & { readonly model?: readonly string[] }
 
 export function batch(): Command {
   const command = new Command('batch')
@@ -72,7 +88,7 @@ export function batch(): Command {
   addRowOptions(command.optionsGroup('Training rows from files:'))
   const fileOptions = command.options.slice(1)
   addRangeOptions(command.optionsGroup('A range of a topic:'))
-  return command.action((file: string | undefined, flags: Flags & RangeFlags) => {
+  return command.action((file: string | undefined, flags: Flags) => {
     refuseIfAny(modelFaults(file, flags))
     const topic = flags.input.find((path) => path.startsWith(KAFKA))?.slice(KAFKA.length)
     if (topic !== undefined && flags.input.length > 1) {
@@ -90,7 +106,7 @@ export function batch(): Command {
     const message = file === undefined ? 'needs a topology' : reason
     refuseIfAny(strange.map(({ long }) => configFault(message, long ?? '')))
     const isRange = topic !== undefined && file !== undefined
-    return isRange ? runRange(file, topic, flags) : scoreFiles(file, flags)
+    return isRange ? scoreRange(file, topic, flags) : scoreFiles(file, flags)
   })
 }
 
@@ -123,53 +139,67 @@ function addRowOptions(command: Command): void {
     .option('--known-to <time>', 'when labels were last known (default: at the last label)')
 }
 
-async function scoreFiles(file: string | undefined, flags: Flags): Promise<void> {
+/** The number of workers is for files: those of a group may be on any machine. */
+function addRangeOptions(command: Command): Command {
+  const TO = `where to end in each partition, the same; latest: where it ends when the group starts`
+  command
+    .option('--from <place>', `where to start in each partition: ${POINTS}`, parsePoint, 'earliest')
+    .option('--to <place>', TO, parsePoint, 'latest')
+    .option(
+      '--into-live',
+      "write to the topology's own topics and to systems outside, which have live readers",
+    )
+  return addSettings(command, [...RANGE_SETTINGS, 'workers'])
+}
+
+async function scoreRange(file: string, topic: string, flags: RangeFlags): Promise<void> {
+  const stderr = toStderr()
+  sayTo(stderr)
+  const config: RunConfig = { ...readConfig(RANGE_SETTINGS, flags), ...RUN_DEFAULTS }
+  const { from, to, intoLive: isIntoLive = false } = flags
+  await withSignal(async ({ signal }) => {
+    const { runRange } = await import('../jobs/topic-range.ts')
+    const job = { file, topic, range: { from, to }, isIntoLive, config }
+    const tally = await runRange(job, processOutput(config, signal, stderr))
+    tally.report(TERMINAL)
+    const line = 'what is committed stays: the same command continues from there'
+    if (signal.aborted) endInterrupted(line)
+  })
+}
+
+async function scoreFiles(topology: string | undefined, flags: Flags): Promise<void> {
   // Without a topology, --model is a file and no setting.
-  const settings = file === undefined ? { ...flags, model: undefined } : flags
-  const config = readConfig(FILE_SETTINGS, settings)
-  refuseIfAny(contradictions(flags))
+  const settings = topology === undefined ? { ...flags, model: undefined } : flags
+  const { workers, ...values } = readConfig(FILE_SETTINGS, settings)
+  refuseIfAny(batchFaults({ ...flags, workers }))
+  const options = { ...flags, output: resolve(flags.output), workers }
+  await withSignal(async ({ signal: stop }) => {
+    const context = { report: TERMINAL, stop }
+    if (topology === undefined) {
+      const model = await modelOfFile(flags.model?.[0] as string)
+      const { evaluator } = values
+      const { scorer, notes } = await loadSingle(model, { evaluator, latencyBudgetMs: BATCH_MS })
+      sayNotes(notes)
+      const result = await scoreRows({ model, scorer }, options, context).finally(() =>
+        scorer.close(),
+      )
+      if (result === null) endInterrupted('stopped; nothing is published')
+    } else {
+      const job = { topology, options, config: configOf(values), savedEveryMs: SAVED_EVERY_MS }
+      const result = await batchFiles(job, context)
+      if (result === null) endInterrupted(RESUMABLE)
+      if (result === 'complete') say(`${options.output} is complete already`)
+    }
+  })
+}
+
+async function withSignal(work: (ended: StopRequest) => Promise<void>): Promise<void> {
   const ended = untilSignal()
   try {
-    const copy = { ...flags, output: resolve(flags.output) }
-    const { workers } = config
-    if (file === undefined) {
-      await scoreRows(flags.model?.[0] as string, { ...config, flags: copy }, ended)
-    } else {
-      await batchFiles({ file, flags: copy, config, workers, savedEveryMs: SAVED_EVERY_MS }, ended)
-    }
+    await work(ended)
   } finally {
     ended.dispose()
   }
-}
-
-function contradictions({ rows, ...flags }: BatchFlags): TidemarkError[] {
-  const faults: TidemarkError[] = []
-  const fault = (message: string, where: string, hint?: string) =>
-    faults.push(configFault(message, where, hint))
-  if (flags.output === undefined) fault('is needed for files', '--output')
-  if (flags.compression !== undefined && flags.format !== 'parquet') {
-    fault('only Parquet is compressed', '--compression', 'add --format parquet')
-  } else if (![undefined, ...COMPRESSIONS].includes(flags.compression)) {
-    fault('Parquet is compressed with snappy or zstd', '--compression')
-  }
-  if (flags.with.length > 0 && !rows) fault('only rows have more fields', '--with', 'add --rows')
-  const labelFlags = [flags.labels, flags.labelBy, flags.label, flags.labelAt, flags.within]
-  const count = [...labelFlags, flags.knownTo].filter((flag) => flag !== undefined).length
-  if (count > 0 && !rows) fault('only rows have labels', '--labels', 'add --rows')
-  if (count > 0 && labelFlags.includes(undefined)) {
-    const hint = '--labels FILE --label-by id=field --label column --label-at column --within 24h'
-    fault('labels need five flags', '--labels', hint)
-  }
-  if (!(labelMs(flags.knownTo ?? 0) <= wallClock.nowMs())) fault('is not past', '--known-to', TIMES)
-  if (!FIELD.test(flags.partitionBy ?? 'none')) fault('is not a field name', '--partition-by')
-  if (rows && flags.order === 'time') fault('rows would know what came later', '--order', ORDERS)
-  if (flags.offsetColumn !== undefined && flags.partitionColumn === undefined) {
-    fault('an offset is one of a partition', '--offset-column', 'add --partition-column')
-  }
-  if (flags.order === 'time' && flags.partitionColumn !== undefined) {
-    fault('the log has its own order', '--order', 'leave it out')
-  }
-  return faults
 }
 
 function parseWithin(text: string): number {

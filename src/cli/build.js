@@ -21,8 +21,8 @@ import { promisify } from 'node:util'
 const ENTRIES = [
   'index',
   'cli/main',
-  'cli/batch/worker-thread-entry',
-  'cli/workers/worker-main',
+  'jobs/batch/worker-thread-entry',
+  'cli/worker-main',
   'scoring/scorer-thread',
   'scoring/tree-comparer',
   'testing/index',

@@ -3,17 +3,17 @@ import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { KafkaReader, ReadStart } from '../connect/kafka/reader.ts'
 import type { ShowValue } from '../formats/registry/shown-values.ts'
+import { CLUSTER_SETTINGS } from '../host/settings.ts'
+import { ComparedTopic } from '../jobs/compare/compared-topic.ts'
+import { inStep, type ModelPair, Pairs, type Side } from '../jobs/compare/pairs.ts'
+import { grouped, plural, table } from '../kernel/wording.ts'
 import type { HistogramBin, ParityResult } from '../scoring/parity.ts'
 import { numberParser, parseCount } from './arguments.ts'
-
-import { ComparedTopic } from './compare/compared-topic.ts'
-import { inStep, type ModelPair, Pairs, type Side } from './compare/pairs.ts'
 import { addSettings, readConfig } from './config.ts'
 import { FROM, openShower, parsePoint, shownRecords } from './consume.ts'
 import { untilSignal } from './exit.ts'
-import { bar, grouped, plural, readerGone, sayNotes, table, writeResult } from './print.ts'
+import { bar, readerGone, sayNotes, writeResult } from './print.ts'
 import { showProgress } from './progress.ts'
-import { CLUSTER_SETTINGS } from './settings.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly field: Fields

@@ -1,12 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
-import type { RawSetting, Setting } from '../kernel/setting.ts'
-import { textOfFile } from '../kernel/setting.ts'
-import { contradictions } from './contradictions.ts'
-import { type Environment, linksOfKubernetes, unknownVariables, VARIABLES } from './environment.ts'
-import { sayNotes } from './print.ts'
 import {
   type Config,
   flagOf,
@@ -14,7 +8,13 @@ import {
   type SettingName,
   type Values,
   variableOf,
-} from './settings.ts'
+} from '../host/settings.ts'
+import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import type { RawSetting, Setting } from '../kernel/setting.ts'
+import { textOfFile } from '../kernel/setting.ts'
+import { contradictions } from './contradictions.ts'
+import { type Environment, linksOfKubernetes, unknownVariables, VARIABLES } from './environment.ts'
+import { sayNotes } from './print.ts'
 
 // Where the value of a setting comes from: flag > environment > config file > default. All faults
 // are reported at once.

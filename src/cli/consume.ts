@@ -3,12 +3,14 @@ import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { Chunk, LogPoint, LogRecord } from '../connect/port.ts'
 import type { ShowValue } from '../formats/registry/shown-values.ts'
+import { type ClusterConfig, openRegistry } from '../host/services.ts'
+import { CLUSTER_SETTINGS } from '../host/settings.ts'
+import { bytesAsJson } from '../kernel/json.ts'
+import { plural } from '../kernel/wording.ts'
 import { parseCount } from './arguments.ts'
-import { type ClusterConfig, openRegistry } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
-import { bytesAsJson, plural, readerGone, say, write } from './print.ts'
-import { CLUSTER_SETTINGS } from './settings.ts'
+import { readerGone, say, write } from './print.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly topic: string

@@ -1,12 +1,12 @@
 import { type KafkaSasl, signerFaults } from '../connect/kafka/client/options.ts'
 import type { Connector } from '../connect/system.ts'
 import { connectors } from '../connect/table.ts'
+import { flagOf, SETTINGS, type SettingName, type Values, variableOf } from '../host/settings.ts'
+import { numberedName } from '../host/worker-name.ts'
 import { configFault, type TidemarkError } from '../kernel/errors.ts'
 import { isLoopback } from '../kernel/node.ts'
 import { TLS_FILES, tlsFileFaults } from '../kernel/tls.ts'
 import { isWorkerName } from '../runtime/config.ts'
-import { numberedName } from './arguments.ts'
-import { flagOf, SETTINGS, type SettingName, type Values, variableOf } from './settings.ts'
 
 type Named = Readonly<Partial<Record<SettingName, string>>>
 

@@ -1,6 +1,11 @@
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
-import type { Commit } from '../connect/port.ts'
+import { PACKAGE } from '../host/own-package.ts'
+import { prepareFiles } from '../host/topology-files.ts'
+import { outline } from '../host/topology-lines.ts'
+import { OutcomeTally } from '../jobs/outcome-tally.ts'
+import { runStream } from '../jobs/run-stream.ts'
 import { wallClock } from '../kernel/clock.ts'
 import { observeAll } from '../observe/observer.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
@@ -14,11 +19,9 @@ import {
   opening,
   statusLine,
 } from './demo/text.ts'
-import { embeddedRecords, OutcomeTally, workEmbedded } from './embedded.ts'
-import { PACKAGE } from './own-package.ts'
+import { untilSignal } from './exit.ts'
 import { ReplayPace } from './pace.ts'
-import { outline, prepareFiles } from './prepared.ts'
-import { colorsFor, say, sayOnOwnLine } from './print.ts'
+import { colorsFor, readerGone, say, sayOnOwnLine } from './print.ts'
 import { Screen } from './progress.ts'
 
 const TOPOLOGY = new URL('topologies/flight-delay.ts', PACKAGE)
@@ -50,7 +53,6 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
   const { definition } = prepared.topologies[0] as PreparedTopology
   const flights = readFlights()
   say(opening(flights.length, seconds, outline(definition).join()))
-  const { topic } = definition.source
   const [startMs, endMs] = [flights[0]?.timestampMs ?? 0, flights.at(-1)?.timestampMs ?? 0]
   const spanMs = endMs - startMs
   const begunMs = wallClock.elapsedMs()
@@ -67,32 +69,31 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
     onDeparture: (departure, chance) => screen.print(departureLine(departure, chance, c)),
     onLanding: (landing, verdict) => screen.print(landingLine(landing, verdict, c)),
   })
-  const records = embeddedRecords(definition, PARTITIONS)
   const pace = new ReplayPace(spanMs / (seconds * 1_000))
-  const worker = {
-    prepared,
-    records,
-    group: 'demo',
-    observer: observeAll(tally.observer, (event) => {
-      if (event.type === 'dead-letter') sayOnOwnLine(deadLetterLine(event))
-    }),
-    publish: async ({ outputs }: Commit) => {
-      for (const { value } of outputs) {
-        const prediction = JSON.parse(String(value)) as { flightId: string; probability: number }
-        board.predict(prediction.flightId, prediction.probability)
-      }
-    },
+  async function* lines() {
+    for await (const due of pace.due(flights, ({ timestampMs }) => timestampMs)) {
+      for (const { event } of due) if (event !== null) board.add(event)
+      nowMs = due.at(-1)?.timestampMs ?? nowMs
+      yield Buffer.from(due.map(({ key, value }) => `${key}\t${value}\n`).join(''))
+    }
   }
+  const ended = untilSignal(readerGone)
   try {
-    await workEmbedded(worker, async () => {
-      for await (const due of pace.due(flights, ({ timestampMs }) => timestampMs)) {
-        for (const { event } of due) if (event !== null) board.add(event)
-        nowMs = due.at(-1)?.timestampMs ?? nowMs
-        records.produce(due.map((flight) => ({ ...flight, topic, partition: null, headers: [] })))
-      }
-      await records.settled('demo', topic)
+    await runStream({
+      ...{ prepared, stream: Readable.from(lines()), partitions: PARTITIONS },
+      stop: ended.signal,
+      observer: observeAll(tally.observer, (event) => {
+        if (event.type === 'dead-letter') sayOnOwnLine(deadLetterLine(event))
+      }),
+      publish: async ({ outputs }) => {
+        for (const { value } of outputs) {
+          const prediction = JSON.parse(String(value)) as { flightId: string; probability: number }
+          board.predict(prediction.flightId, prediction.probability)
+        }
+      },
     })
   } finally {
+    ended.dispose()
     pace.stop()
     screen.end()
   }

@@ -4,27 +4,25 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Command } from 'commander'
 import { type Line, linesOf, openInput, splitKey } from '../connect/files/lines.ts'
-import type { Commit, Header } from '../connect/port.ts'
+import type { Header } from '../connect/port.ts'
+import { configOf, PREPARE_SETTINGS } from '../host/settings.ts'
+import { prepareFiles } from '../host/topology-files.ts'
+import { summaryOf } from '../host/topology-lines.ts'
+import { OutcomeTally } from '../jobs/outcome-tally.ts'
+import { LinePlaces } from '../jobs/run-job.ts'
+import { runStream } from '../jobs/run-stream.ts'
+import { checkRows, tablesInTopics } from '../jobs/table-rows.ts'
 import { configFault, messageOf } from '../kernel/errors.ts'
+import { bytesAsJson } from '../kernel/json.ts'
 import { GivenSource } from '../lookup/store-source.ts'
 import type { RecordFault } from '../runtime/output/dead-letter.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { shadowTopics } from '../topology/graph.ts'
 import { addPair, headerOption, partitionsOption } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
-import {
-  checkRows,
-  embeddedRecords,
-  feedEvents,
-  feedRows,
-  LineBook,
-  OutcomeTally,
-  tablesInTopics,
-  workEmbedded,
-} from './embedded.ts'
-import { prepareFiles, summaryOf } from './prepared.ts'
-import { bytesAsJson, colors, readerGone, say, sayNotes, write } from './print.ts'
-import { configOf, PREPARE_SETTINGS } from './settings.ts'
+import { untilSignal } from './exit.ts'
+import { colors, readerGone, say, sayNotes, write } from './print.ts'
+import { TERMINAL } from './progress.ts'
 
 const NEWLINE = Buffer.from('\n')
 
@@ -91,8 +89,9 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
     sayNotes(prepared.notes)
     const { stores } = topology.definition
     const givable = stores.filter(({ name, from }) => 'connector' in from || rows.has(name))
-    checkRows('table', tablesInTopics(topology.definition), flags.table ?? new Map())
-    checkRows('store', givable, rows)
+    const tables = tablesInTopics(topology.definition)
+    checkRows('table', tables, { rows: flags.table ?? new Map(), report: TERMINAL })
+    checkRows('store', givable, { rows, report: TERMINAL })
     await score(prepared, input ?? process.stdin, flags)
   } finally {
     await prepared.close()
@@ -123,48 +122,32 @@ function storeRow({ bytes, number }: Line, path: string): [string, unknown] {
   }
 }
 
-async function score(prepared: Prepared, stream: Readable, input: Flags): Promise<void> {
+async function score(prepared: Prepared, stream: Readable, flags: Flags): Promise<void> {
   const { definition } = prepared.topologies[0] as PreparedTopology
-  const { source, tables } = definition
-  const records = embeddedRecords(definition, input.partitions)
-  const book = new LineBook()
-  const report = new DeadLetterReport(book, input.deadLetters ?? null)
+  const places = new LinePlaces()
+  const report = new DeadLetterReport(places, flags.deadLetters ?? null)
   const tally = new OutcomeTally()
   const shadows = shadowTopics(definition)
-  for (const table of tables) {
-    const path = input.table?.get(table.name)
-    if (path !== undefined) await feedRows(table, await openInput(path), records)
-  }
-  const worker = {
-    prepared,
-    records,
-    group: 'dev',
-    observer: tally.observer,
-    onDeadLetter: report.add,
-    publish: async ({ outputs, nextOffsets }: Commit) => {
-      const shown = [...outputs].filter(({ topic }) => !shadows.includes(topic))
-      const lines = shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))
-      await write(Buffer.concat(lines))
-      if (readerGone.aborted) return
-      report.show()
-      for (const { topic, partition, nextOffset } of nextOffsets) {
-        book.forget(partition, nextOffset)
-        records.deleteBefore({ topic, partition, offset: nextOffset })
-      }
-    },
-  }
+  const ended = untilSignal(readerGone)
   try {
-    await workEmbedded(worker, async (running) => {
-      await feedEvents(stream, { source, headers: input.header, records, group: 'dev', book })
-      await records.settled('dev', source.topic)
-      // At the end of the input, open windows emit their results too.
-      await running.closeWindows()
+    await runStream({
+      ...{ prepared, stream, places, headers: flags.header, partitions: flags.partitions },
+      ...(flags.table && { tables: flags.table }),
+      stop: ended.signal,
+      observer: tally.observer,
+      onDeadLetter: report.add,
+      publish: async ({ outputs }) => {
+        const shown = [...outputs].filter(({ topic }) => !shadows.includes(topic))
+        const lines = shown.flatMap(({ value }) => (value === null ? [] : [value, NEWLINE]))
+        await write(Buffer.concat(lines))
+        if (!readerGone.aborted) report.show()
+      },
     })
   } finally {
-    stream.destroy()
+    ended.dispose()
     report.close()
   }
-  tally.say()
+  tally.report(TERMINAL)
 }
 
 const SHOWN = 10
@@ -176,15 +159,15 @@ const INNER = [
 ]
 
 class DeadLetterReport {
-  readonly #book: LineBook
+  readonly #places: LinePlaces
   readonly #file: number | null
   /** Faults that are not shown yet, with their partitions. */
   readonly #faults: (readonly [RecordFault, number])[] = []
   #count = 0
 
   /** @throws TidemarkError `CONFIG_INVALID`: the file cannot be written */
-  constructor(book: LineBook, path: string | null) {
-    this.#book = book
+  constructor(places: LinePlaces, path: string | null) {
+    this.#places = places
     this.#file = path === null ? null : openFile(path)
   }
 
@@ -196,7 +179,7 @@ class DeadLetterReport {
   show(): void {
     for (const [{ record, step, error }, partition] of this.#faults.splice(0)) {
       const { code, message, cause } = error
-      const line = this.#book.lineAt(partition, record.offset)
+      const line = this.#places.lineAt(partition, record.offset)?.place
       const thrown = cause === undefined ? null : describeThrown(cause)
       this.#count++
       if (this.#count <= SHOWN) {

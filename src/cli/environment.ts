@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { SETTINGS, type SettingName, variableOf } from './settings.ts'
+import { SETTINGS, type SettingName, variableOf } from '../host/settings.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -24,12 +23,6 @@ export function variablesForCommands(env: Environment): string[] {
 /** Variables that are named like settings and are links of Kubernetes: `TIDEMARK_HTTP_PORT=tcp://…`. */
 export function linksOfKubernetes(env: Environment): string[] {
   return VARIABLES.filter((name) => isOfKubernetes(name, env[name] ?? ''))
-}
-
-/** Whether this process is in a container. */
-export function isInContainer(env: Environment = process.env): boolean {
-  const marks = ['/.dockerenv', '/run/.containerenv']
-  return env['KUBERNETES_SERVICE_HOST'] !== undefined || marks.some((path) => existsSync(path))
 }
 
 export function unknownVariables(env: Environment): string[] {

@@ -1,3 +1,4 @@
+import { grouped, table } from '../kernel/wording.ts'
 import type { Evaluation } from '../scoring/accuracy/evaluation.ts'
 import {
   type BinaryResult,
@@ -9,7 +10,7 @@ import {
 } from '../scoring/accuracy/measures.ts'
 import { accuracySource } from '../scoring/model-file.ts'
 import type { StatedAccuracy } from '../topology/models.ts'
-import { BAR_WIDTH, bar, grouped, table } from './print.ts'
+import { BAR_WIDTH, bar } from './print.ts'
 
 export interface EvaluationReport {
   readonly file: string

@@ -92,6 +92,7 @@ export function untilSignal(other?: AbortSignal) {
       if (requests.aborted) resolve()
       requests.addEventListener('abort', () => resolve(), { once: true })
     }),
+    signal: requests,
     get hasCome() {
       return requests.aborted
     },

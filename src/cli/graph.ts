@@ -3,11 +3,11 @@ import { functionReadings } from '../engine/author-functions.ts'
 import { describe } from '../engine/describe.ts'
 import type { DisplayEdge, DisplayExit, StepDisplay } from '../engine/operators/rule.ts'
 import { planOf } from '../engine/plan.ts'
+import { loadTopologies } from '../host/author-files.ts'
 import { refuseIfAny } from '../kernel/errors.ts'
 import type { Definition } from '../topology/definition.ts'
 import { stepsAfter } from '../topology/graph.ts'
 import type { OnLate } from '../topology/source.ts'
-import { loadTopologies } from './author-files.ts'
 import { write } from './print.ts'
 
 /** `tidemark graph FILE` */

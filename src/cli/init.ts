@@ -2,9 +2,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
+import { isCheckout, PACKAGE, packageSpecifier } from '../host/own-package.ts'
 import { TidemarkError } from '../kernel/errors.ts'
 import { makeFolder } from '../kernel/node.ts'
-import { isCheckout, PACKAGE, packageSpecifier } from './own-package.ts'
 import { say } from './print.ts'
 
 const ROOT = fileURLToPath(PACKAGE)

@@ -1,14 +1,15 @@
 import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
+import { modelOfFile } from '../host/model-of-file.ts'
 import { formatDuration } from '../kernel/time.ts'
+import { grouped, plural, shownMs, table } from '../kernel/wording.ts'
 import { type Benchmark, benchmark } from '../scoring/benchmark.ts'
 import type { EvaluatorChoice } from '../scoring/load-model.ts'
 import { shownEvaluator } from '../scoring/scorer.ts'
 import { measureOf, type StatedAccuracy } from '../topology/models.ts'
 import { numberParser } from './arguments.ts'
-import { modelOfFile } from './model-of-file.ts'
-import { bar, grouped, plural, sayNotes, shownMs, table, write } from './print.ts'
+import { bar, sayNotes, write } from './print.ts'
 
 interface Flags {
   readonly evaluator: EvaluatorChoice | 'both'

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { type Line, linesOf, openInput } from '../connect/files/lines.ts'
+import { modelOfFile } from '../host/model-of-file.ts'
 import {
   configFault,
   messageOf,
@@ -8,6 +9,7 @@ import {
   refuseIfAny,
   type TidemarkError,
 } from '../kernel/errors.ts'
+import { valueAt } from '../kernel/json.ts'
 import {
   type EvaluationTask,
   evaluatedOutput,
@@ -15,9 +17,7 @@ import {
   TASKS,
 } from '../scoring/accuracy/evaluation.ts'
 import { loadSingle } from '../scoring/models.ts'
-import { valueAt } from './arguments.ts'
 import { describeEvaluation, plainEvaluation } from './evaluation-report.ts'
-import { modelOfFile } from './model-of-file.ts'
 import { sayNotes, writeResult } from './print.ts'
 import { showProgress } from './progress.ts'
 

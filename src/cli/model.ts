@@ -1,12 +1,12 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { Command } from 'commander'
+import { modelOfFile } from '../host/model-of-file.ts'
 import { configFault, Refused } from '../kernel/errors.ts'
 import { type Inspection, inspectModel, modelSource } from '../scoring/model-file.ts'
 import type { ModelDefinition } from '../topology/models.ts'
 import { modelBenchmark } from './model-benchmark.ts'
 import { modelEvaluate } from './model-evaluate.ts'
-import { modelOfFile } from './model-of-file.ts'
 import { say, write } from './print.ts'
 
 export function model(): Command {

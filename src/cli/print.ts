@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import pc from 'picocolors'
 import { codeOf, faultsOf, isSystemError, messageOf, TidemarkError } from '../kernel/errors.ts'
 
@@ -39,12 +38,6 @@ export async function write(data: string | Buffer): Promise<void> {
   await new Promise<void>((resolve) => {
     process.stdout.write(data, () => resolve())
   })
-}
-
-/** Bytes as JSON: a string if they are UTF-8, else base64; `null` if there are none. */
-export function bytesAsJson(bytes: Buffer | null): string | { readonly base64: string } | null {
-  if (bytes === null) return null
-  return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') }
 }
 
 let stderr: { write(text: string): unknown } = process.stderr
@@ -88,38 +81,6 @@ export function watchWarnings(): void {
 
 export function warnThrough(tell: (warning: Error) => void): void {
   tellWarning = tell
-}
-
-/** `1,234,567`. By hand, because loading the data of Intl takes 10 ms of each start. */
-export function grouped(n: number): string {
-  const [whole = '', fraction] = String(Math.round(n * 1_000) / 1_000).split('.')
-  const groups = whole.replace(/\B(?=(\d{3})+$)/g, ',')
-  return fraction === undefined ? groups : `${groups}.${fraction}`
-}
-
-export function plural(n: number, noun: string): string {
-  return `${grouped(n)} ${noun}${n === 1 ? '' : 's'}`
-}
-
-/** A duration in ms with three significant digits, down to a microsecond. */
-export function shownMs(ms: number): string {
-  return ms >= 100 ? grouped(Math.round(ms)) : ms.toFixed(ms >= 10 ? 1 : ms >= 1 ? 2 : 3)
-}
-
-/**
- * Lines of a table; the first column is left-aligned, the others are right-aligned.
- * @param plot text behind each row, such as a bar
- */
-export function table(
-  rows: readonly (readonly string[])[],
-  plot: readonly string[] = [],
-): string[] {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
-  const at = (i: number) => widths[i] ?? 0
-  return rows.map((row, n) => {
-    const cells = row.map((cell, i) => (i === 0 ? cell.padEnd(at(i)) : cell.padStart(at(i))))
-    return [...cells, plot[n] ?? ''].join('  ').trimEnd()
-  })
 }
 
 /** Width of the longest bar of a plot, characters. */

@@ -1,4 +1,6 @@
-import { EMPTY_LINE, grouped, plural, say, write } from './print.ts'
+import type { JobReport } from '../jobs/report.ts'
+import { grouped, plural } from '../kernel/wording.ts'
+import { EMPTY_LINE, noteLine, say, write } from './print.ts'
 
 const REDRAWN_EVERY_MS = 100
 const LINE_EVERY_MS = 10_000
@@ -58,4 +60,11 @@ export function showProgress(records: () => number, share?: () => number): () =>
     screen.end()
     say(amount())
   }
+}
+
+/** What a job says, on stderr. */
+export const TERMINAL: JobReport = {
+  say,
+  note: (line) => say(noteLine(line)),
+  progress: showProgress,
 }

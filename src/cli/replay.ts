@@ -4,29 +4,29 @@ import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { ReadStart } from '../connect/kafka/reader.ts'
 import type { NewRecord, RecordSink, Records } from '../connect/port.ts'
 import { groupOf } from '../host/host-worker.ts'
+import { chosenServices } from '../host/services.ts'
+import { CLUSTER_SETTINGS, configOf, PREPARE_SETTINGS } from '../host/settings.ts'
+import { prepareFiles } from '../host/topology-files.ts'
+import { ModelChange } from '../jobs/replay/model-change.ts'
+import {
+  NOWHERE,
+  ReplayFeed,
+  type ReplayOptions,
+  replayedRecords,
+} from '../jobs/replay/replayed-records.ts'
+import { readTableLogs, TablePositions } from '../jobs/replay/table-positions.ts'
+import { Verification } from '../jobs/replay/verification.ts'
+import { type ReplayRange, type Written, WrittenOutputs } from '../jobs/replay/written-outputs.ts'
 import { configFault, TidemarkError } from '../kernel/errors.ts'
 import type { WorkerConfig } from '../runtime/config.ts'
 import type { Prepared, PreparedTopology } from '../runtime/prepared.ts'
 import { findSchemas } from '../runtime/start/formats.ts'
 import { startWorker } from '../runtime/worker.ts'
 import { sinkStepsOf } from '../topology/graph.ts'
-import { chosenServices } from './cluster.ts'
 import { addSettings, readConfig } from './config.ts'
 import { FROM, parsePoint } from './consume.ts'
-import { prepareFiles } from './prepared.ts'
 import { say, write } from './print.ts'
 import { showProgress } from './progress.ts'
-import { ModelChange } from './replay/model-change.ts'
-import {
-  NOWHERE,
-  ReplayFeed,
-  type ReplayOptions,
-  replayedRecords,
-} from './replay/replayed-records.ts'
-import { readTableLogs, TablePositions } from './replay/table-positions.ts'
-import { Verification } from './replay/verification.ts'
-import { type ReplayRange, type Written, WrittenOutputs } from './replay/written-outputs.ts'
-import { CLUSTER_SETTINGS, configOf, PREPARE_SETTINGS } from './settings.ts'
 
 const MEMORY = ['maxInFlightMb', 'maxKeys', 'maxStateMb'] as const
 const SETTINGS = ['group', 'topic', ...PREPARE_SETTINGS, ...MEMORY, ...CLUSTER_SETTINGS] as const

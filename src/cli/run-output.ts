@@ -1,50 +1,42 @@
-import type { Logger } from 'pino'
-import type { RunningWorker } from '../host/running-worker.ts'
+import type { RunProcess } from '../host/run-process.ts'
+import type { RunConfig } from '../host/settings.ts'
 import { packageVersion } from '../kernel/node.ts'
 import { createLog, type LogStream } from '../observe/log.ts'
-import type { StopRequest } from './exit.ts'
-import { colors, say, sayNotes, warnThrough } from './print.ts'
-import type { RunConfig } from './settings.ts'
+import { colors, say, sayNotes, sayTo, warnThrough } from './print.ts'
 
 // The log and the banner of `tidemark run`, of one worker and of the parent of several.
 
-export interface RunProcess {
-  readonly ended: StopRequest
-  readonly stderr: LogStream
+/** @param stderr where it logs, and where its banner goes */
+export function processOutput(config: RunConfig, stop: AbortSignal, stderr: LogStream): RunProcess {
+  const announce: RunProcess['announce'] = (outline, place) => banner(outline, config, place)
+  return { stop, ...processLog(config, stderr), announce }
 }
 
+/** @param worker its number, if it is one of several @default it is not */
 export function processLog(
-  { logFormat: format, logLevel }: Pick<RunConfig, 'logFormat' | 'logLevel'>,
-  { stderr: stream, worker }: { readonly stderr: LogStream; readonly worker?: number },
-): Logger {
-  const log = createLog({ format, colors, stream, ...(worker && { worker }) })
-  log.level = logLevel
-  warnThrough(({ name, message, stack }) => {
-    log.warn({ warning: name }, message)
-    log.debug({ stack }, 'where the warning comes from')
-  })
-  return log
+  { logFormat: format, logLevel }: RunConfig,
+  stream: LogStream,
+  worker?: number,
+) {
+  sayTo(stream)
+  const openLog = () => {
+    const log = createLog({ format, colors, stream, ...(worker && { worker }) })
+    log.level = logLevel
+    warnThrough(({ name, message, stack }) => {
+      log.warn({ warning: name }, message)
+      log.debug({ stack }, 'where the warning comes from')
+    })
+    return log
+  }
+  return { openLog, droppedLines: () => stream.dropped }
 }
 
-export interface RunOutline {
-  readonly group: string
-  readonly lines: readonly (readonly [name: string, value: string])[]
-  readonly notes: readonly string[]
-}
+type Announced = Parameters<RunProcess['announce']>
 
-export function httpAddressOf({ httpPort, httpHost }: RunConfig) {
-  return httpPort === 'off' ? null : { port: httpPort, host: httpHost }
-}
-
-export function predictAddressOf({ predictPort: port, predictHost: host, ...config }: RunConfig) {
-  const { predictTokenFile: token, predictAdvertise: advertise } = config
-  return port === null ? null : { port, host, token, advertise }
-}
-
-export function banner(
-  { group, lines, notes }: RunOutline,
+function banner(
+  { group, lines, notes }: Announced[0],
   { brokers, guarantee, commitInterval, workers }: RunConfig,
-  { names, http, predict }: { readonly names: string } & Pick<RunningWorker, 'http' | 'predict'>,
+  { names, http, predict }: Announced[1],
 ): void {
   const { dim, bold } = colors
   const pace = commitInterval === null ? '' : `, a commit every ${commitInterval} ms`

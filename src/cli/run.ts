@@ -1,9 +1,10 @@
 import { Command } from 'commander'
+import { RUN_SETTINGS } from '../host/settings.ts'
 import { toStderr } from '../observe/log.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
 import { sayTo } from './print.ts'
-import { RUN_SETTINGS } from './settings.ts'
+import { processOutput } from './run-output.ts'
 
 export function run(): Command {
   const command = new Command('run')
@@ -20,9 +21,9 @@ export function run(): Command {
         // The parent of several workers needs no models and no Kafka client, so it does not load them.
         const start =
           config.workers === 1
-            ? (await import('./run-worker.ts')).runWorkerHere
-            : (await import('./workers/run-workers.ts')).runWorkers
-        await start(files, config, { ended, stderr })
+            ? (await import('../host/process-worker.ts')).runWorkerHere
+            : (await import('../host/workers/supervisor.ts')).runWorkers
+        await start(files, config, processOutput(config, ended.signal, stderr))
       } finally {
         ended.dispose()
       }

@@ -1,4 +1,6 @@
 import { Command } from 'commander'
+import { modelOfFile } from '../host/model-of-file.ts'
+import { type Config, SERVE_SETTINGS } from '../host/settings.ts'
 import { configFault, refuseIfAny, type TidemarkError, unlessRefused } from '../kernel/errors.ts'
 import { groupedBy } from '../kernel/grouped.ts'
 import { loadSingle } from '../scoring/models.ts'
@@ -7,9 +9,7 @@ import { RequestServer } from '../serve/request-server.ts'
 import { modelRoutes, type ServedModel, served } from '../serve/served-model.ts'
 import { addSettings, readConfig } from './config.ts'
 import { untilSignal } from './exit.ts'
-import { modelOfFile } from './model-of-file.ts'
 import { say, sayNotes } from './print.ts'
-import { type Config, SERVE_SETTINGS } from './settings.ts'
 
 const PORT = 8_080
 /** How long a batch may take, ms. */

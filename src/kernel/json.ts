@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+
 /** The value that a text says in JSON; `null`: it is not JSON. */
 export function jsonOrNull(text: string): unknown {
   try {
@@ -33,4 +35,24 @@ export function hasInexact(
   if (isInexact(value)) return isAsked(value)
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
   return Object.values(value).some((part) => hasInexact(part, isAsked))
+}
+
+/** Bytes as JSON: a string if they are UTF-8, else base64; `null` if there are none. */
+export function bytesAsJson(bytes: Buffer | null): string | { readonly base64: string } | null {
+  if (bytes === null) return null
+  return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') }
+}
+
+/**
+ * The value at a path such as `score.probability` in parsed JSON; `undefined`: there is none. A field
+ * that is named as the whole path goes first.
+ */
+export function valueAt(json: unknown, path: string): unknown {
+  let at = json
+  const isName = typeof json === 'object' && json !== null && Object.hasOwn(json, path)
+  for (const name of isName ? [path] : path.split('.')) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined
+    at = (at as Readonly<Record<string, unknown>>)[name]
+  }
+  return at
 }

@@ -1,8 +1,8 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { dirname } from 'node:path'
 
-// Node: this package's version, folders, functions from source text, and loopback addresses.
+// Node: this package's version, folders, functions from source text, containers, loopback addresses.
 
 export function packageVersion(): string {
   const file = new URL('../../package.json', import.meta.url)
@@ -45,4 +45,10 @@ export function generated(parameters: readonly string[], body: string): unknown 
 export function isLoopback(host: string): boolean {
   if (['localhost', '::1', '[::1]'].includes(host)) return true
   return isIPv4(host) && host.startsWith('127.')
+}
+
+/** Whether this process is in a container. */
+export function isInContainer(): boolean {
+  const marks = ['/.dockerenv', '/run/.containerenv']
+  return process.env['KUBERNETES_SERVICE_HOST'] !== undefined || marks.some(existsSync)
 }

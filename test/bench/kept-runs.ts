@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { grouped } from '../../src/cli/print.ts'
+import { grouped } from '../../src/kernel/wording.ts'
 import type { Figure } from './figures.ts'
 import type { Row } from './measurements.ts'
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { grouped } from '../../src/cli/print.ts'
+import { grouped } from '../../src/kernel/wording.ts'
 import { ROOT } from '../support/paths.ts'
 import { type Figure, figure } from './figures.ts'
 import { VALUES, type Values } from './values.ts'

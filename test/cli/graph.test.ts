@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { mermaid } from '../../src/cli/graph.ts'
-import { calledFunctions, outline } from '../../src/cli/prepared.ts'
+import { calledFunctions, outline } from '../../src/host/topology-lines.ts'
 import type { Definition } from '../../src/topology/definition.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import flightDelay from '../../topologies/flight-delay.ts'

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import pc from 'picocolors'
 import { expect, test } from 'vitest'
 import { exitCodeOf } from '../../src/cli/exit.ts'
-import { describeFailure, plural, shownMs } from '../../src/cli/print.ts'
+import { describeFailure } from '../../src/cli/print.ts'
 import { type Code, Refused, TidemarkError } from '../../src/kernel/errors.ts'
+import { plural, shownMs } from '../../src/kernel/wording.ts'
 
 const plain = pc.createColors(false)
 const input = new TidemarkError(

@@ -6,7 +6,7 @@ import { dev } from '../../src/cli/dev.ts'
 import { produceCommand } from '../../src/cli/produce.ts'
 import { run } from '../../src/cli/run.ts'
 import { serve } from '../../src/cli/serve.ts'
-import { flagOf, SETTINGS, type SettingName, variableOf } from '../../src/cli/settings.ts'
+import { flagOf, SETTINGS, type SettingName, variableOf } from '../../src/host/settings.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
 import type { Setting } from '../../src/kernel/setting.ts'
 import { lifecycles } from './lifecycles-page.ts'
@@ -30,7 +30,7 @@ function configuration(): string {
   return [
     '# Configuration',
     '',
-    '<!-- Made by `npm run docs` from src/runtime/config.ts and src/cli/settings.ts; do not edit. -->',
+    '<!-- Made by `npm run docs` from src/runtime/config.ts and src/host/settings.ts; do not edit. -->',
     '',
     'The value of a setting comes from the first of these that has one:',
     '',

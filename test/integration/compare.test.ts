@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { ComparedTopic } from '../../src/cli/compare/compared-topic.ts'
-import { Pairs } from '../../src/cli/compare/pairs.ts'
 import { describeComparison, parseFields, plainComparison } from '../../src/cli/compare.ts'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import { ComparedTopic } from '../../src/jobs/compare/compared-topic.ts'
+import { Pairs } from '../../src/jobs/compare/pairs.ts'
 import { freshTopics, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
 import { tidemark } from '../support/command-line.ts'
 

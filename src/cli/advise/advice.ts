@@ -1,7 +1,7 @@
 import { days, formatDuration } from '../../kernel/time.ts'
+import { grouped, plural, shownMs } from '../../kernel/wording.ts'
 import type { Cost } from '../../scoring/runner.ts'
 import { rowsWithin } from '../../scoring/warm-up.ts'
-import { grouped, plural, shownMs } from '../print.ts'
 import type { Demand } from './demand.ts'
 
 // Which form of prediction: first by a rule of thumb, then by measured times, which overrule it.

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
+import { PACKAGE } from '../../host/own-package.ts'
 import { auc } from '../../scoring/accuracy/measures.ts'
-import { PACKAGE } from '../own-package.ts'
 
 // Two weeks of flights to replay, and how well they were predicted. Their fields:
 // topologies/samples/README.md.

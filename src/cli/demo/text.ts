@@ -1,10 +1,11 @@
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { PACKAGE } from '../../host/own-package.ts'
+import type { OutcomeTally } from '../../jobs/outcome-tally.ts'
 import { packageVersion } from '../../kernel/node.ts'
+import { grouped, plural } from '../../kernel/wording.ts'
 import type { EventOf } from '../../observe/observer.ts'
-import type { OutcomeTally } from '../embedded.ts'
-import { PACKAGE } from '../own-package.ts'
-import { type Colors, colors, grouped, plural } from '../print.ts'
+import { type Colors, colors } from '../print.ts'
 import {
   aucOf,
   BROKEN_RECORDS,

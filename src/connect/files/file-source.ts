@@ -21,15 +21,17 @@ import { type PartitionLines, recordsOf } from './partition-lines.ts'
 // A source over files: lines that are read once, from the first to the last, and commits that a
 // caller makes durable. One member has all partitions.
 
-interface FileSourceOptions {
+export interface FileSourceOptions {
   readonly topic: string
   readonly partitions: number
-  /** The partitions that are read; the others belong to other workers. */
-  readonly isOwn: (partition: number) => boolean
-  /** By partition, what an interrupted run has committed. */
-  readonly committed: ReadonlyMap<number, Committed>
+  /** The partitions that are read; the others belong to other workers. @default all */
+  readonly isOwn?: (partition: number) => boolean
+  /** By partition, what an interrupted run has committed. @default nothing */
+  readonly committed?: ReadonlyMap<number, Committed>
   /** `null`: there are more, which will not come. */
   readonly lines: AsyncIterable<readonly PartitionLines[] | null>
+  /** Whether lines come as they are written: between blocks, all is read so far. @default no */
+  readonly isLive?: boolean
   /** Called with lines before they come as a chunk. */
   readonly onLines: (lines: PartitionLines, records: LogRecords) => void
   /** Takes what a commit publishes. Resolves when it is written. */
@@ -58,11 +60,11 @@ export class FileSource implements Source {
 
   constructor(options: FileSourceOptions) {
     this.#o = options
-    const { topic, partitions, isOwn } = options
+    const { topic, partitions, isOwn = () => true } = options
     const numbers = Array.from({ length: partitions }, (_, partition) => partition).filter(isOwn)
     this.#partitions = new Map(
       numbers.map((partition): [number, Partition] => {
-        const committed = options.committed.get(partition) ?? null
+        const committed = options.committed?.get(partition) ?? null
         const nextOffset = committed?.nextOffset ?? 0
         const at = { start: 0, nextOffset, endOffset: 0 }
         return [partition, { topic, partition, ...at, isPaused: false, committed }]
@@ -129,11 +131,13 @@ export class FileSource implements Source {
   }
 
   async #read(options: JoinOptions): Promise<void> {
+    this.#catchUp(options)
     for await (const lines of this.#o.lines) {
       if (lines === null) return
       for (const part of lines)
         if (this.#partitions.has(part.partition)) await this.#give(part, options)
       if (this.#isOver) return
+      this.#catchUp(options)
     }
     for (const { topic, partition, committed, endOffset } of this.#partitions.values()) {
       if (endOffset >= (committed?.nextOffset ?? 0)) continue
@@ -143,6 +147,12 @@ export class FileSource implements Source {
     }
     this.#isRead = true
     this.#changed.notifyAll()
+  }
+
+  /** Without more lines, partitions are idle in time. */
+  #catchUp({ handlers }: JoinOptions): void {
+    if (this.#o.isLive !== true) return
+    for (const held of this.#partitions.values()) handlers.caughtUp(held, held.endOffset)
   }
 
   /** A partition that is paused holds up the others, because they are in the same files. */

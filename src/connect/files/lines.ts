@@ -101,7 +101,7 @@ export async function* blocksOf(
   if (used > from) yield linesBefore(used)
 }
 
-function unreadable(error: unknown, where?: string): TidemarkError {
+export function unreadable(error: unknown, where?: string): TidemarkError {
   return configFault(`cannot read the input: ${messageOf(error)}`, where)
 }
 

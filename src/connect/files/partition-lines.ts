@@ -1,8 +1,18 @@
 import { ByteRoom, type Memory, type Place } from '../../kernel/bytes.ts'
 import { NO_TIMESTAMP } from '../../kernel/time.ts'
 import { ColumnRecords } from '../log-records.ts'
-import { VARINT_BYTES, writeVarint } from '../record-format.ts'
+import type { Header } from '../port.ts'
+import { appendHeaders, VARINT_BYTES, writeVarint } from '../record-format.ts'
 import { SLACK } from './lines.ts'
+
+/** What all records of some lines have. */
+export interface LineRecords {
+  readonly headers: readonly Header[]
+  readonly timestampMs: number
+}
+
+/** Records of lines in files, which have neither. */
+export const BARE: LineRecords = { headers: [], timestampMs: NO_TIMESTAMP }
 
 /** Lines of one partition with their keys, in order. A thread can give them to another. */
 export interface PartitionLines {
@@ -14,29 +24,38 @@ export interface PartitionLines {
   readonly offsets: Float64Array
   /** Where each was in the input. */
   readonly places: Float64Array
+  readonly timestampMs: number
+  readonly hasHeaders: boolean
 }
 
 /** Lines as records of the log. */
 export function recordsOf(
   memory: Memory,
-  { spans, offsets }: Pick<PartitionLines, 'spans' | 'offsets'>,
+  {
+    spans,
+    offsets,
+    timestampMs,
+    hasHeaders,
+  }: Omit<PartitionLines, 'partition' | 'bytes' | 'places'>,
 ): ColumnRecords {
   const { length } = offsets
-  const timestampsMs = new Float64Array(length).fill(NO_TIMESTAMP)
+  const timestampsMs = new Float64Array(length).fill(timestampMs)
   const columns = { memory, bytes: memory.buffer, spans, offsets, timestampsMs, length }
-  return new ColumnRecords({ ...columns, hasHeaders: false })
+  return new ColumnRecords({ ...columns, hasHeaders })
 }
 
 /** Gathers lines of one partition. */
 export class PartitionLinesWriter {
   readonly #partition: number
+  readonly #headers: readonly Header[]
   readonly #room = new ByteRoom()
   #spans: number[] = []
   #offsets: number[] = []
   #places: number[] = []
 
-  constructor(partition: number) {
+  constructor(partition: number, headers = BARE.headers) {
     this.#partition = partition
+    this.#headers = headers
   }
 
   /** @param line where its key and its value lie */
@@ -46,8 +65,7 @@ export class PartitionLinesWriter {
     const start = room.used
     const keyStart = this.#append(key)
     const valueStart = this.#append(value)
-    // No headers.
-    room.byte(0)
+    appendHeaders(this.#headers, room)
     this.#spans.push(keyStart, key.to - key.from, valueStart, value.to - value.from)
     this.#spans.push(start, room.used)
     this.#offsets.push(offset)
@@ -55,7 +73,7 @@ export class PartitionLinesWriter {
   }
 
   /** Takes the lines that have gathered. */
-  take(): PartitionLines {
+  take(timestampMs: number): PartitionLines {
     const [room, partition] = [this.#room, this.#partition]
     room.reserve(SLACK)
     const bytes = new Uint8Array(room.bytes.subarray(0, room.used + SLACK)).buffer
@@ -66,7 +84,8 @@ export class PartitionLinesWriter {
     this.#spans = []
     this.#offsets = []
     this.#places = []
-    return { partition, bytes, spans, offsets, places }
+    const hasHeaders = this.#headers.length > 0
+    return { partition, bytes, spans, offsets, places, timestampMs, hasHeaders }
   }
 
   /** @returns where it begins, behind its length */

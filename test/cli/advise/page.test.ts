@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { PRESETS, readDemand } from '../../../src/cli/advise/demand.ts'
-import { grouped } from '../../../src/cli/print.ts'
 import { formatDuration } from '../../../src/kernel/time.ts'
+import { grouped } from '../../../src/kernel/wording.ts'
 import { blocksOf, read } from '../../house/pages.ts'
 import { tidemark } from '../../support/command-line.ts'
 

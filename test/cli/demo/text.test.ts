@@ -8,7 +8,7 @@ import {
   newYorkTime,
   statusLine,
 } from '../../../src/cli/demo/text.ts'
-import { OutcomeTally } from '../../../src/cli/embedded.ts'
+import { OutcomeTally } from '../../../src/jobs/outcome-tally.ts'
 import { NO_OUTCOMES } from '../../../src/runtime/output/outcomes.ts'
 import { departure, landing, NOON_MS } from './events.ts'
 

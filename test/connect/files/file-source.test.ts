@@ -6,6 +6,7 @@ import {
 } from '../../../src/connect/files/partition-lines.ts'
 import type { Chunk, Commit, Committed, Member, MemberHandlers } from '../../../src/connect/port.ts'
 import { Memory, Place } from '../../../src/kernel/bytes.ts'
+import { NO_TIMESTAMP } from '../../../src/kernel/time.ts'
 
 /** Lines `v<offset>` of a partition. */
 function linesOf(partition: number, offsets: readonly number[]): PartitionLines {
@@ -18,7 +19,7 @@ function linesOf(partition: number, offsets: readonly number[]): PartitionLines 
     Object.assign(value, { memory, from: 0, to: memory.bytes.length })
     writer.add({ key, value }, offset, place)
   }
-  return writer.take()
+  return writer.take(NO_TIMESTAMP)
 }
 
 const NO_HANDLERS: MemberHandlers = {

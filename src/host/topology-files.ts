@@ -1,0 +1,44 @@
+import { Refused, refuseIfAny } from '../kernel/errors.ts'
+import { DEFAULT_CONFIG, type WorkerConfig } from '../runtime/config.ts'
+import type { Prepared } from '../runtime/prepared.ts'
+import { type Choices, prepare } from '../runtime/start/prepare.ts'
+import type { Definition } from '../topology/definition.ts'
+import { loadTopologies } from './author-files.ts'
+
+interface FileChoices extends Choices {
+  /** Changes the topologies. @default they stay as they are */
+  readonly as?: (definition: Definition) => Definition
+}
+
+/**
+ * Loads topology files and checks everything that can be checked before consuming.
+ *
+ * @throws Refused with all faults of all files, topologies, tables and models
+ */
+export async function prepareFiles(
+  files: readonly string[],
+  config: WorkerConfig = DEFAULT_CONFIG,
+  choices: FileChoices = {},
+): Promise<Prepared> {
+  return prepareLoaded(await loadTopologies(files), config, choices)
+}
+
+/** @throws as {@link prepareFiles} */
+export async function prepareLoaded(
+  { definitions, faults }: Awaited<ReturnType<typeof loadTopologies>>,
+  config: WorkerConfig,
+  { as, ...choices }: FileChoices,
+): Promise<Prepared> {
+  try {
+    const given = as === undefined ? definitions : definitions.map(as)
+    const prepared = await prepare(given, config, choices)
+    if (faults.length > 0) await prepared.close()
+    refuseIfAny(faults)
+    return prepared
+  } catch (thrown) {
+    if (!(thrown instanceof Refused) || faults.length === 0) throw thrown
+    // `CONFIG_INVALID` may name what is in a file that failed to load.
+    const sure = thrown.faults.filter((f) => f.code !== 'CONFIG_INVALID' && !faults.includes(f))
+    throw new Refused([...faults, ...sure])
+  }
+}
