@@ -180,10 +180,12 @@ async function scoreFiles(topology: string | undefined, flags: Flags): Promise<v
       const { evaluator } = values
       const { scorer, notes } = await loadSingle(model, { evaluator, latencyBudgetMs: BATCH_MS })
       sayNotes(notes)
-      const result = await scoreRows({ model, scorer }, options, context).finally(() =>
-        scorer.close(),
-      )
-      if (result === null) endInterrupted('stopped; nothing is published')
+      try {
+        const result = await scoreRows({ model, scorer }, options, context)
+        if (result === null) endInterrupted('stopped; nothing is published')
+      } finally {
+        await scorer.close()
+      }
     } else {
       const job = { topology, options, config: configOf(values), savedEveryMs: SAVED_EVERY_MS }
       const result = await batchFiles(job, context)

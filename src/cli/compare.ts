@@ -1,19 +1,20 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
-import type { KafkaReader, ReadStart } from '../connect/kafka/reader.ts'
-import type { ShowValue } from '../formats/registry/shown-values.ts'
+import type { ReadStart } from '../connect/kafka/reader.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
-import { ComparedTopic } from '../jobs/compare/compared-topic.ts'
-import { inStep, type ModelPair, Pairs, type Side } from '../jobs/compare/pairs.ts'
+import { compareTopics, type TopicComparison } from '../jobs/compare/compare.ts'
+import { type ModelPair, type Side } from '../jobs/compare/pairs.ts'
+import { describeParity, signed } from '../jobs/compare/parity-text.ts'
+import { openShower } from '../jobs/shown-records.ts'
 import { grouped, plural, table } from '../kernel/wording.ts'
-import type { HistogramBin, ParityResult } from '../scoring/parity.ts'
+import type { HistogramBin } from '../scoring/parity.ts'
 import { numberParser, parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
-import { FROM, openShower, parsePoint, shownRecords } from './consume.ts'
+import { FROM, parsePoint } from './consume.ts'
 import { untilSignal } from './exit.ts'
 import { bar, readerGone, sayNotes, writeResult } from './print.ts'
-import { showProgress } from './progress.ts'
+import { TERMINAL } from './progress.ts'
 
 interface Flags extends Record<string, unknown> {
   readonly field: Fields
@@ -61,62 +62,23 @@ export function compare(): Command {
     .option('--json', 'write JSON')
     .action(async (main: string, other: string, flags: Flags) => {
       const config = readConfig(CLUSTER_SETTINGS, flags)
-      const { field, from, threshold, maxPending: mostPending, byClock = false } = flags
-      const topics = {
-        main: new ComparedTopic(main, field.main),
-        other: new ComparedTopic(other, field.other),
-      }
-      const pairs = new Pairs({ mostPending, threshold, withByClock: byClock })
-      const comparison = { topics, pairs }
+      const { field: fields, from, threshold, maxPending: mostPending, byClock = false } = flags
       const records = new KafkaRecords(kafka.optionsOf(config))
+      const ended = untilSignal(readerGone)
       try {
-        const show = await openShower(config)
-        const open = (topic: string) => records.read({ topic, from, until: 'end' })
-        const readers = { main: await open(main), other: await open(other) }
-        await readBoth(comparison, readers, { show, most: flags.max ?? Number.POSITIVE_INFINITY })
+        const comparison = await compareTopics({
+          ...{ records, names: { main, other }, fields, from, threshold, mostPending },
+          ...{ withByClock: byClock, mostPairs: flags.max ?? Number.POSITIVE_INFINITY },
+          ...{ show: await openShower(config), report: TERMINAL, stop: ended.signal },
+        })
         sayNotes(notesOf(comparison, flags))
         await writeResult(flags.json, plainComparison(comparison), describeComparison(comparison))
       } finally {
+        ended.dispose()
         await records.close()
       }
     })
   return addSettings(command, CLUSTER_SETTINGS)
-}
-
-interface TopicComparison {
-  readonly topics: Readonly<Record<Side, ComparedTopic>>
-  readonly pairs: Pairs
-}
-
-async function readBoth(
-  { topics, pairs }: TopicComparison,
-  readers: Readonly<Record<Side, KafkaReader>>,
-  { show, most }: { readonly show: ShowValue | null; readonly most: number },
-): Promise<void> {
-  const ended = untilSignal(readerGone)
-  void ended.promise.then(() => closeAll(readers))
-  const endProgress = showProgress(() => topics.main.records + topics.other.records)
-  try {
-    for await (const { side, chunk } of inStep(readers)) {
-      const outputs = await shownRecords(chunk.records, show)
-      for (const output of topics[side].scoresOf(outputs)) {
-        pairs.add(side, output)
-        if (pairs.count >= most) return
-      }
-    }
-    if (ended.hasCome) return
-    topics.main.end()
-    topics.other.end()
-    pairs.end()
-  } finally {
-    endProgress()
-    ended.dispose()
-    await closeAll(readers)
-  }
-}
-
-async function closeAll(readers: Readonly<Record<string, KafkaReader>>): Promise<void> {
-  await Promise.all(Object.values(readers).map((reader) => reader.close()))
 }
 
 function notesOf({ topics, pairs }: TopicComparison, { maxPending }: Flags): string[] {
@@ -186,22 +148,6 @@ function describeModels({ main, other, parity }: ModelPair): string[] {
   ]
 }
 
-export function describeParity(result: ParityResult): string[] {
-  const { flips, psi, pairs } = result
-  const { p1, p5, p50, p95, p99 } = result.quantiles
-  const lines = [
-    `  mean  ${signed(result.meanDifference)}, absolute ${shown(result.meanAbsoluteDifference)}`,
-    `  p1 ${signed(p1)}  p5 ${signed(p5)}  p50 ${signed(p50)}  p95 ${signed(p95)}  p99 ${signed(p99)}`,
-  ]
-  if (flips !== null) {
-    const { threshold, up, down } = flips
-    const share = (((up + down) / pairs) * 100).toFixed(2)
-    lines.push(`  at ${threshold}: ${grouped(up)} up, ${grouped(down)} down, ${share} %`)
-  }
-  if (psi) lines.push(`  PSI ${shown(psi.value)}, by chance up to ${shown(psi.byChance)}`)
-  return lines
-}
-
 /** The outermost bars also count the pairs beyond them. */
 function histogramOf(bins: readonly HistogramBin[]): string[] {
   if (bins.length === 0) return []
@@ -220,13 +166,4 @@ function rangeOf({ from, to }: HistogramBin, i: number, bins: number): string {
   if (i === 0) return `below ${signed(to)}`
   if (i === bins - 1) return `${signed(from)} or more`
   return `${signed(from)} to ${signed(to)}`
-}
-
-export function signed(x: number): string {
-  return x < 0 ? `−${shown(-x)}` : `+${shown(x)}`
-}
-
-/** Three significant digits, down to a millionth. */
-function shown(x: number): string {
-  return String(Number(Number(x.toPrecision(3)).toFixed(6)))
 }

@@ -3,8 +3,8 @@ import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { Chunk, LogPoint, LogRecord } from '../connect/port.ts'
 import type { ShowValue } from '../formats/registry/shown-values.ts'
-import { type ClusterConfig, openRegistry } from '../host/services.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
+import { openShower, shownRecords } from '../jobs/shown-records.ts'
 import { bytesAsJson } from '../kernel/json.ts'
 import { plural } from '../kernel/wording.ts'
 import { parseCount } from './arguments.ts'
@@ -120,24 +120,4 @@ function fill(pattern: string, { topic, partition }: Chunk, record: LogRecord): 
     '\\\\': '\\',
   }
   return pattern.replace(/%[tpoTkvh%]|\\[tn\\]/g, (letter) => values[letter] ?? letter)
-}
-
-/** `null`: no registry is given, and values are shown as they are. */
-export async function openShower(config: ClusterConfig): Promise<ShowValue | null> {
-  const registry = await openRegistry(config)
-  if (registry === null) return null
-  const { valueShower } = await import('../formats/registry/shown-values.ts')
-  return valueShower(registry)
-}
-
-export async function shownRecords(
-  records: Iterable<LogRecord>,
-  show: ShowValue | null,
-): Promise<Iterable<LogRecord>> {
-  if (show === null) return records
-  const shown = Array.from(records, async ({ offset, timestampMs, key, value, headers }) => {
-    const text = value === null ? null : await show(value)
-    return { offset, timestampMs, key, value: text, headers }
-  })
-  return Promise.all(shown)
 }

@@ -74,7 +74,7 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
     for await (const due of pace.due(flights, ({ timestampMs }) => timestampMs)) {
       for (const { event } of due) if (event !== null) board.add(event)
       nowMs = due.at(-1)?.timestampMs ?? nowMs
-      yield Buffer.from(due.map(({ key, value }) => `${key}\t${value}\n`).join(''))
+      yield Buffer.from(due.map(({ key, value }) => `${String(key)}\t${String(value)}\n`).join(''))
     }
   }
   const ended = untilSignal(readerGone)

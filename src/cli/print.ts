@@ -65,11 +65,6 @@ export function noteLine(text: string): string {
   return `${colors.yellow('!')} ${text}`
 }
 
-/** Says a share of more than `most` percent. */
-export function sayShare(percent: number, most: number, text: string): void {
-  if (percent > most) say(noteLine(`${percent.toFixed(1)} % ${text}`))
-}
-
 let tellWarning = ({ name, message }: Error) => say(noteLine(`${name}: ${message}`))
 
 /** Prints warnings as notes; Node would print them unformatted, between our own lines. */

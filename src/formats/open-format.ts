@@ -10,7 +10,7 @@ import { refusePromise } from './identity.ts'
 import { notUtf8, parseJson } from './json/parse-json.ts'
 import { jsonFormat } from './json-format.ts'
 import { noRegistry } from './payload.ts'
-import { GivenRecord, type RecordDecoder, RecordFormat, valueOf } from './record-decoding.ts'
+import { type DecodeRecord, GivenRecord, RecordFormat, valueOf } from './record-decoding.ts'
 
 const WHY_MADE = {
   text: 'its values are text',
@@ -44,12 +44,12 @@ export async function openFormat(
  * `NOT_UTF8` · `JSON_DEPTH` · `JSON_FIELDS` · `JSON_INVALID` · `JSON_PROTO` · `SCHEMA_INVALID` ·
  * `FUNCTION_THREW` (in the schema)
  */
-export function recordDecoder(source: Pick<FormatSource, 'schema' | 'format'>): RecordDecoder {
+export function recordDecoder(source: Pick<FormatSource, 'schema' | 'format'>): DecodeRecord {
   const read = recordReader(source)
   return (record, from) => checkedBy(source.schema, read(record, from))
 }
 
-function recordReader({ format }: Pick<FormatSource, 'format'>): RecordDecoder {
+function recordReader({ format }: Pick<FormatSource, 'format'>): DecodeRecord {
   switch (format.is) {
     case 'json':
     case 'registry':

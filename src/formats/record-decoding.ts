@@ -78,11 +78,11 @@ function nullKey(): TidemarkError {
 }
 
 /** @throws TidemarkError one that makes the record a dead letter */
-export type RecordDecoder = (record: RawRecord, from: SourcePartition) => unknown
+export type DecodeRecord = (record: RawRecord, from: SourcePartition) => unknown
 
 interface RecordReading {
   /** Makes the value that the schema validates. */
-  readonly read: RecordDecoder
+  readonly read: DecodeRecord
   /** @default there is nothing to wait for */
   readonly prepare?: Format['prepare']
 }
@@ -105,7 +105,7 @@ export class RecordFormat implements Format {
   readonly whyMade: string | null
   readonly prepare: Format['prepare']
   readonly #source: FormatSource
-  readonly #read: RecordDecoder
+  readonly #read: DecodeRecord
   /** Whether the value has an inexact integer where the schema declares one; `null`: it has none. */
   readonly #isRounded: ((value: unknown) => boolean) | null
   readonly #scan: RecordScan | null

@@ -10,7 +10,7 @@ import { ObservedWorker } from '../observe/observed-worker.ts'
 import { observeAll } from '../observe/observer.ts'
 import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
 import { REQUEST_ROUTES } from '../runtime/events.ts'
-import type { Prepared } from '../runtime/prepared.ts'
+import { groupOf, type Prepared } from '../runtime/prepared.ts'
 import type { LogRange } from '../runtime/start/bounded-range.ts'
 import { prepare } from '../runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
@@ -129,11 +129,6 @@ export async function hostWorker(hosted: Hosted): Promise<RunningWorker> {
       return done
     },
   }
-}
-
-/** The given group, or else the names of the topologies joined with `+`. */
-export function groupOf(group: string | null, { topologies }: Prepared): string {
-  return group ?? topologies.map((t) => t.definition.name).join('+')
 }
 
 /** Logs the faults that end it one by one, with their codes. */

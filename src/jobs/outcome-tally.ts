@@ -26,7 +26,7 @@ export class OutcomeTally {
   report(report: JobReport): void {
     report.say(this.summary())
     const percent = (100 * this.dead) / this.records
-    noteShare(report, percent, MANY_DEAD, 'of the records are dead letters')
+    noteShare(report, { percent, most: MANY_DEAD }, 'of the records are dead letters')
   }
 
   summary(): string {

@@ -14,6 +14,10 @@ export interface JobReport {
 export const SILENT: JobReport = { say: () => {}, note: () => {}, progress: () => () => {} }
 
 /** Notes a share of more than `most` percent. */
-export function noteShare(report: JobReport, percent: number, most: number, text: string): void {
+export function noteShare(
+  report: JobReport,
+  { percent, most }: { readonly percent: number; readonly most: number },
+  text: string,
+): void {
   if (percent > most) report.note(`${percent.toFixed(1)} % ${text}`)
 }

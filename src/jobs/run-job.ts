@@ -25,11 +25,12 @@ export async function runJob(
 ): Promise<boolean> {
   const worker = startWorker(options)
   let isDone = false
-  const working = work(worker).then(() => {
+  const working = async () => {
+    await work(worker)
     isDone = true
-  })
+  }
   try {
-    await unlessAborted(stop, Promise.race([working, worker.done]))
+    await unlessAborted(stop, Promise.race([working(), worker.done]))
   } finally {
     try {
       await worker.stop()

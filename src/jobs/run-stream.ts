@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { blocksOf, unreadable } from '../connect/files/lines.ts'
 import type { Header } from '../connect/port.ts'
 import type { PreparedTopology } from '../runtime/prepared.ts'
-import { LinePartitioner } from './batch/partitioned-lines.ts'
+import { LinePartitioner } from './lines/line-partitioner.ts'
 import { LinePlaces, type LinesJob, runLines, topicsInMemory } from './run-job.ts'
 import { feedTables } from './table-rows.ts'
 

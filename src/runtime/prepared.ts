@@ -91,3 +91,8 @@ export interface StepVariants {
 export function scorersOf({ scorers }: Pick<PreparedTopology, 'scorers'>): Scorer[] {
   return [...new Set([...scorers.values()].flatMap((step) => [...step.scorers.values()]))]
 }
+
+/** The given group, or else the names of the topologies joined with `+`. */
+export function groupOf(group: string | null, { topologies }: Prepared): string {
+  return group ?? topologies.map((t) => t.definition.name).join('+')
+}

@@ -1,7 +1,7 @@
 import type { LogRecord, NewRecord } from '../connect/port.ts'
 import { eventKey, eventTimeMs } from '../formats/identity.ts'
 import { recordDecoder } from '../formats/open-format.ts'
-import { GivenRecord, type RecordDecoder, UNWRITTEN } from '../formats/record-decoding.ts'
+import { type DecodeRecord, GivenRecord, UNWRITTEN } from '../formats/record-decoding.ts'
 import { configFault, orFault, TidemarkError } from '../kernel/errors.ts'
 import { recordKeyOf } from '../lookup/rows.ts'
 import { reasonOf } from '../runtime/output/dead-letter.ts'
@@ -55,7 +55,7 @@ const NO_KEY = Buffer.alloc(0)
 export class InputRecords {
   readonly #source: SourceDefinition
   readonly #tables: readonly TableDefinition[]
-  readonly #decode: RecordDecoder
+  readonly #decode: DecodeRecord
 
   constructor({ source, tables }: Definition) {
     this.#source = source

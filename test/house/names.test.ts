@@ -14,7 +14,7 @@ import { graph } from '../../src/cli/graph.ts'
 import { init } from '../../src/cli/init.ts'
 import { model } from '../../src/cli/model.ts'
 import { produceCommand } from '../../src/cli/produce.ts'
-import { replay } from '../../src/cli/replay.ts'
+import { replayCommand } from '../../src/cli/replay.ts'
 import { run } from '../../src/cli/run.ts'
 import { serve } from '../../src/cli/serve.ts'
 import { STAGES } from '../../src/kernel/stages.ts'
@@ -36,7 +36,7 @@ const COMMANDS: readonly Command[] = [
     produceCommand(),
     consume(),
     compare(),
-    replay(),
+    replayCommand(),
     init(),
   ],
   advise(),

@@ -14,6 +14,7 @@ import { jsonObject } from '../../kernel/json.ts'
 import { plural, table } from '../../kernel/wording.ts'
 import type { Outcomes } from '../../runtime/events.ts'
 import { type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
+import { LinePartitioner } from '../lines/line-partitioner.ts'
 import { MANY_DEAD, summaryOfOutcomes } from '../outcome-tally.ts'
 import { type JobReport, noteShare } from '../report.ts'
 import { checkRows, tablesInTopics } from '../table-rows.ts'
@@ -29,7 +30,6 @@ import {
 } from './finish.ts'
 import { type Job, prepareJob, type Saved } from './job.ts'
 import { checkFolders } from './outputs.ts'
-import { LinePartitioner } from './partitioned-lines.ts'
 import { sortByTime, sortedBlocks } from './sorted-lines.ts'
 import { BatchWorkerThread } from './worker-thread.ts'
 
@@ -41,8 +41,16 @@ const MANY_UNLABELLED = 50
 export interface BatchResult {
   /** By outcome, the records that had it. */
   readonly outcomes: Outcomes
-  /** The folders of the output, in order: one for each sink, and one for dead letters. */
-  readonly folders: readonly Readonly<{ name: string; rows: number; files: number }>[]
+  /** One for each sink, and one for dead letters, if they have rows; by name. */
+  readonly folders: readonly OutputFolder[]
+}
+
+interface OutputFolder {
+  readonly name: string
+  readonly rows: number
+  /** Rows that have a label. */
+  readonly labelled: number
+  readonly files: number
 }
 
 export interface JobContext {
@@ -221,17 +229,21 @@ export async function publish(
     return [name, plural(rows, 'row'), plural(files, 'file')]
   })
   for (const line of table(lines)) report.say(line)
-  const latePercent = (100 * outcomes.late) / records
-  noteShare(report, latePercent, MANY_LATE, `of the events are late; ${ORDERS}`)
+  const late = { percent: (100 * outcomes.late) / records, most: MANY_LATE }
+  noteShare(report, late, `of the events are late; ${ORDERS}`)
   report.say(summaryOfOutcomes(records, outcomes))
   for (const { name, rows, labelled } of labels === undefined ? [] : folders) {
     const percent = 100 - (100 * labelled) / rows
     if (name === deadLetters) continue
-    noteShare(report, percent, MANY_UNLABELLED, `of ${name} have no label`)
+    noteShare(report, { percent, most: MANY_UNLABELLED }, `of ${name} have no label`)
   }
-  noteShare(report, deadPercent, MANY_DEAD, `of the records are dead letters, in ${deadLetters}`)
+  noteShare(
+    report,
+    { percent: deadPercent, most: MANY_DEAD },
+    `of the records are dead letters, in ${deadLetters}`,
+  )
   report.say(output)
-  return { outcomes, folders: folders.map(({ labelled: _, ...folder }) => folder) }
+  return { outcomes, folders }
 }
 
 /**

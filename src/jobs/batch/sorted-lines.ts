@@ -11,7 +11,7 @@ import { ByteRoom } from '../../kernel/bytes.ts'
 import { atPath, configFault, TidemarkError } from '../../kernel/errors.ts'
 import type { EventFunction, SourceDefinition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
-import { decodedLines, pickedFields } from './decoded-lines.ts'
+import { decodedLines, pickedFields } from '../lines/decoded-lines.ts'
 
 // The lines of the input by event time. DuckDB sorts them outside of memory: each line with its
 // time and its place in front, so that equal times stay in the order of the files. Lines

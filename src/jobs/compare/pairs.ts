@@ -5,7 +5,7 @@ import type { OutputScore, ScoredOutput } from './compared-topic.ts'
 const SIDES = ['main', 'other'] as const
 export type Side = (typeof SIDES)[number]
 
-interface PairOptions {
+export interface PairOptions {
   readonly mostPending: number
   readonly withByClock: boolean
   readonly threshold: number

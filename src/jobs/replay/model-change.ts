@@ -1,9 +1,9 @@
-import { describeParity, signed } from '../../cli/compare.ts'
 import type { RecordParts } from '../../connect/port.ts'
 import type { OutputCause } from '../../kernel/ids.ts'
 import { jsonOrNull } from '../../kernel/json.ts'
 import { grouped, plural, table } from '../../kernel/wording.ts'
 import { Parity } from '../../scoring/parity.ts'
+import { describeParity, signed } from '../compare/parity-text.ts'
 import { causeName, isDeadLetter, type Written, type WrittenOutputs } from './written-outputs.ts'
 
 const MOST_SHOWN = 20

@@ -59,7 +59,7 @@ describe('the outputs of two topics', () => {
           0,
         )
         expect(pairs.twice.main + pairs.twice.other).toBe(all.length - firsts)
-        for (const { main, other, parity: parity } of pairs.models) {
+        for (const { main, other, parity } of pairs.models) {
           const own = complete.filter((of) => of.main?.model === main && of.other?.model === other)
           const sum = own.reduce((s, of) => s + (of.other?.score ?? 0) - (of.main?.score ?? 0), 0)
           expect(parity.result.pairs).toBe(own.length)

@@ -1,9 +1,10 @@
-import { workAgain } from '../../../src/cli/replay.ts'
 import type { MemoryRecords } from '../../../src/connect/memory/memory-records.ts'
 import type { LogRecord } from '../../../src/connect/port.ts'
+import { workAgain } from '../../../src/jobs/replay/replay.ts'
 import { TablePositions } from '../../../src/jobs/replay/table-positions.ts'
 import { Verification } from '../../../src/jobs/replay/verification.ts'
 import { type ReplayRange, WrittenOutputs } from '../../../src/jobs/replay/written-outputs.ts'
+import { SILENT } from '../../../src/jobs/report.ts'
 import { DEFAULT_CONFIG } from '../../../src/runtime/config.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
 import { sinkStepsOf } from '../../../src/topology/graph.ts'
@@ -51,7 +52,12 @@ export async function verified(records: MemoryRecords, given: Replayed = {}) {
     }
   }
   const work = { prepared: prepared(scorer(score), definition), group: GROUP, outputs, positions }
-  await workAgain(records, { ...work, config: DEFAULT_CONFIG, comparison: verification })
+  await workAgain(records, {
+    ...work,
+    config: DEFAULT_CONFIG,
+    comparison: verification,
+    report: SILENT,
+  })
   verification.end()
   return verification
 }

@@ -3,6 +3,7 @@ import type { Read } from '../../columns/events.ts'
 import { FieldRead, NO_CELL, type ScannedEvents } from '../../columns/scanned-events.ts'
 import type { InputFile } from '../../connect/files/input-files.ts'
 import { fileRow, type InputBlock } from '../../connect/files/input-lines.ts'
+import { valueStart } from '../../connect/files/lines.ts'
 import {
   BARE,
   type LineRecords,
@@ -80,7 +81,7 @@ export class LinePartitioner {
 
   #partitioned(block: InputBlock): readonly PartitionLines[] {
     const shared = this.#o.shared?.() ?? BARE
-    const decoded = decodedLines(block, this.#format, this.#source, shared)
+    const decoded = decodedLines(block, this.#format, { topic: this.#source.topic, shared })
     const { records } = decoded
     const [partitions, offsets] = this.#positions?.scan(records) ?? []
     const scratch = this.#line
@@ -123,14 +124,15 @@ export class LinePartitioner {
 
   /** Locates the key; empty if it is invalid: the event becomes a dead letter. */
   #locateKey(line: number, block: InputBlock, { records, events, eventOf }: DecodedLines): void {
-    const { key, value } = this.#line
+    const { key } = this.#line
     const start = block.starts[line] as number
+    const from = valueStart(block.memory.bytes, start, block.ends[line] as number)
     const event = eventOf[line] as number
     key.memory = block.memory
     key.from = start
     // Before a value there is a tab.
-    key.to = Math.max(start, value.from - 1)
-    if (value.from > start || event < 0) return
+    key.to = Math.max(start, from - 1)
+    if (from > start || event < 0) return
     const cell = this.#field?.cellIn(events, event) ?? NO_CELL
     if (cell === NO_CELL) {
       key.from = 0

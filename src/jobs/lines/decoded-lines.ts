@@ -20,8 +20,7 @@ const NO_KEY = Buffer.alloc(0)
 export function decodedLines(
   block: InputBlock,
   format: Format,
-  { topic }: Pick<SourceDefinition, 'topic'>,
-  shared = BARE,
+  { topic, shared = BARE }: Pick<SourceDefinition, 'topic'> & { readonly shared?: LineRecords },
 ) {
   const records = recordsIn(block, shared)
   const decoded = atOnce(format.decode({ from: { topic, partition: UNWRITTEN }, records }, UNCUT))
