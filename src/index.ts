@@ -5,6 +5,10 @@ export { type Description, describe } from './engine/describe.ts'
 export type { RunWorkerOptions } from './host/options.ts'
 export { runWorker } from './host/run-worker.ts'
 export type { RunningWorker } from './host/running-worker.ts'
+export type { BatchResult } from './jobs/batch/batch-files.ts'
+export type { RunBatchOptions } from './jobs/batch/batch-options.ts'
+export { replay, runBatch } from './jobs/program-jobs.ts'
+export type { ReplayOptions, ReplayResult } from './jobs/replay/replay.ts'
 export { type Code, Refused, TidemarkError } from './kernel/errors.ts'
 export {
   type DurationMs,

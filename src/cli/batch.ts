@@ -19,7 +19,6 @@ import { say, sayNotes, sayTo } from './print.ts'
 import { TERMINAL } from './progress.ts'
 import { processOutput } from './run-output.ts'
 
-const SAVED_EVERY_MS = 5_000
 const KAFKA = 'kafka:'
 const FILE_SETTINGS = [...PREPARE_SETTINGS, 'workers'] as const
 const SHARED_FLAGS: readonly string[] = ['input', 'config', 'compression', ...FILE_SETTINGS]
@@ -187,7 +186,7 @@ async function scoreFiles(topology: string | undefined, flags: Flags): Promise<v
         await scorer.close()
       }
     } else {
-      const job = { topology, options, config: configOf(values), savedEveryMs: SAVED_EVERY_MS }
+      const job = { topology, options, config: configOf(values) }
       const result = await batchFiles(job, context)
       if (result === null) endInterrupted(RESUMABLE)
       if (result === 'complete') say(`${options.output} is complete already`)

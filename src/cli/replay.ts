@@ -4,7 +4,7 @@ import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import { chosenServices } from '../host/services.ts'
 import { CLUSTER_SETTINGS, configOf, PREPARE_SETTINGS } from '../host/settings.ts'
 import { prepareFiles } from '../host/topology-files.ts'
-import { type ReplayJob, replay } from '../jobs/replay/replay.ts'
+import { type ReplayJob, replayLog } from '../jobs/replay/replay.ts'
 import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { addSettings, readConfig } from './config.ts'
 import { FROM, parsePoint } from './consume.ts'
@@ -51,7 +51,7 @@ async function start(file: string, flags: Flags): Promise<void> {
   const records = new KafkaRecords(kafka.optionsOf(config))
   try {
     const shared = { prepared, config: settings, records, report: TERMINAL }
-    const { text, isEqual } = await replay({ ...flags, ...shared })
+    const { text, isEqual } = await replayLog({ ...flags, ...shared })
     await write(text)
     if (isEqual !== false) return
     throw new TidemarkError('REPLAY_DIFFERS', 'a replay makes other outputs than were written')

@@ -1,6 +1,6 @@
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import { wallClock } from '../kernel/clock.ts'
-import { codeOf, faultsOf, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { codeOf, faultsOf, messageOf, TidemarkError } from '../kernel/errors.ts'
 import { packageVersion } from '../kernel/node.ts'
 import type { Log } from '../observe/log.ts'
 import { logEvents } from '../observe/log-events.ts'
@@ -8,7 +8,7 @@ import type { Metrics } from '../observe/metric-registry.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { ObservedWorker } from '../observe/observed-worker.ts'
 import { observeAll } from '../observe/observer.ts'
-import { type WorkerConfig, workerConfig } from '../runtime/config.ts'
+import type { WorkerConfig } from '../runtime/config.ts'
 import { REQUEST_ROUTES } from '../runtime/events.ts'
 import { groupOf, type Prepared } from '../runtime/prepared.ts'
 import type { LogRange } from '../runtime/start/bounded-range.ts'
@@ -16,8 +16,8 @@ import { prepare } from '../runtime/start/prepare.ts'
 import { startWorker, type Worker } from '../runtime/worker.ts'
 import { probesOf } from '../serve/health.ts'
 import type { RequestServer } from '../serve/request-server.ts'
-import { type Definition, isDefinition } from '../topology/definition.ts'
-import { optionFaults, type RunWorkerOptions } from './options.ts'
+import type { Definition } from '../topology/definition.ts'
+import { checkedConfig, type RunWorkerOptions } from './options.ts'
 import type { RunningWorker } from './running-worker.ts'
 import { watchedTopology } from './watched-topology.ts'
 import { claimName, type WorkerName } from './worker-name.ts'
@@ -30,18 +30,9 @@ export async function prepareAndHost(
   topologies: readonly Definition[],
   options: RunWorkerOptions,
 ): Promise<RunningWorker> {
-  refuseIfAny([...optionFaults(options), ...topologyFaults(topologies)])
-  const config = workerConfig(options)
+  const config = checkedConfig(topologies, options)
   const prepared = await prepare(topologies, config, { ...options, systems: options })
   return hostWorker({ prepared, config, options })
-}
-
-function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
-  if (topologies.length === 0) return [new TidemarkError('CONFIG_INVALID', 'no topology is given')]
-  const hint = 'pass what defineTopology returns'
-  return topologies
-    .filter((topology) => !isDefinition(topology))
-    .map(() => new TidemarkError('CONFIG_INVALID', 'an argument is not a topology', { hint }))
 }
 
 type HostOptions = Omit<RunWorkerOptions, keyof WorkerConfig>

@@ -1,15 +1,21 @@
 import { type KafkaSasl, type KafkaTls, kafkaFaults } from '../connect/kafka/client/options.ts'
 import { connectors, type SystemOptions } from '../connect/table.ts'
-import { TidemarkError } from '../kernel/errors.ts'
+import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { isLoopback } from '../kernel/node.ts'
 import { integer } from '../kernel/setting.ts'
 import { tlsFileFaults } from '../kernel/tls.ts'
 import type { Log } from '../observe/log.ts'
 import type { Registry } from '../observe/metric-registry.ts'
 import type { RegistryOptions } from '../registry/confluent-registry.ts'
-import { WORKER_SETTINGS, type WorkerConfig, workerConfigFaults } from '../runtime/config.ts'
+import {
+  WORKER_SETTINGS,
+  type WorkerConfig,
+  workerConfig,
+  workerConfigFaults,
+} from '../runtime/config.ts'
 import type { Observer } from '../runtime/events.ts'
 import type { RequestAddress } from '../serve/request-server.ts'
+import { isDefinition } from '../topology/definition.ts'
 
 /** How a worker runs. An option that is left out has the default of `tidemark run`. */
 export interface RunWorkerOptions extends Partial<WorkerConfig>, SystemOptions {
@@ -54,7 +60,7 @@ export interface RunWorkerOptions extends Partial<WorkerConfig>, SystemOptions {
 const PORT = integer({ from: 0, to: 65_535 })
 
 /** Every fault of the options, each a `CONFIG_INVALID` whose `where` is the option. */
-export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
+function optionFaults(options: RunWorkerOptions): TidemarkError[] {
   const { brokers = WORKER_SETTINGS.brokers.fallback, tls, sasl, http, predict } = options
   const { registry } = options
   const ports = { 'http.port': http?.port, 'predict.port': predict?.port }
@@ -78,4 +84,25 @@ export function optionFaults(options: RunWorkerOptions): TidemarkError[] {
       ? [new TidemarkError('CONFIG_INVALID', message, { where: 'predict.token' })]
       : []),
   ]
+}
+
+/**
+ * The settings of a worker, with their defaults where the options give none.
+ * @throws Refused with every fault of the options, and of `more`
+ */
+export function checkedConfig(
+  topologies: readonly unknown[],
+  options: RunWorkerOptions,
+  more: readonly TidemarkError[] = [],
+): WorkerConfig {
+  refuseIfAny([...optionFaults(options), ...topologyFaults(topologies), ...more])
+  return workerConfig(options)
+}
+
+function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
+  if (topologies.length === 0) return [new TidemarkError('CONFIG_INVALID', 'no topology is given')]
+  const hint = 'pass what defineTopology returns'
+  return topologies
+    .filter((topology) => !isDefinition(topology))
+    .map(() => new TidemarkError('CONFIG_INVALID', 'an argument is not a topology', { hint }))
 }

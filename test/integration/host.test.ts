@@ -5,7 +5,7 @@ import { expect } from 'vitest'
 import { splitKey } from '../../src/connect/files/lines.ts'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
-import { Gauge, scoreUntil, scoreWithProcess } from '../host/page/service.ts'
+import { Gauge, isReproducible, scoreUntil, scoreWithProcess } from '../host/page/service.ts'
 import { freshName, freshTopics, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
 import { ROOT } from '../support/paths.ts'
 
@@ -59,6 +59,9 @@ kafkaTest(
       end.abort()
       await ended
       expect(gauge.isRunning).toBe(false)
+      const { brokers } = kafka
+      const { group } = options
+      expect(await isReproducible({ brokers, group: group as string, topics })).toBe(true)
 
       // The next worker takes the later records, and ends with its process.
       await produce(LINES.slice(250))

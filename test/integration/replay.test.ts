@@ -1,4 +1,6 @@
+import { replay } from 'tidemark'
 import { expect } from 'vitest'
+import riskyPayments from '../fixtures/topologies/risky-payments.ts'
 import { kafkaTest } from '../services/kafka.ts'
 import { tidemark } from '../support/command-line.ts'
 import { type Change, changedModel, ReplayedRun, withValue } from './replayed-run.ts'
@@ -61,6 +63,11 @@ kafkaTest(
         0,
         `${ALL} compared: ${ALL} equal, 0 different, 0 missing, 0 twice, 0 additional, 0 in another partition, 0 with another timestamp, 0 not comparable\n`,
       ])
+
+      const { brokers } = kafka
+      const { group, topics } = run
+      const again = await replay(riskyPayments, { brokers, group, topics, verify: true })
+      expect([again.isEqual, again.text]).toEqual([true, expect.stringContaining(' equal, 0 diff')])
 
       const removed = await verify({
         scores: await run.copy(

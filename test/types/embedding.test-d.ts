@@ -3,6 +3,8 @@ import {
   type Code,
   type Refused,
   type RunningWorker,
+  replay,
+  runBatch,
   runWorker,
   type TidemarkError,
 } from 'tidemark'
@@ -47,4 +49,17 @@ test('what is thrown tells its code', () => {
   expectTypeOf<Refused['faults'][number]>().toEqualTypeOf<TidemarkError>()
   expectTypeOf<TidemarkError['code']>().toEqualTypeOf<Code>()
   expectTypeOf<'TOPIC_MISSING'>().toExtend<Code>()
+})
+
+test('jobs take one topology, and the options that they need', async () => {
+  const result = await runBatch(cardFraud, { input: ['a.ndjson'], output: 'scores', rows: true })
+  expectTypeOf(result?.outcomes.scored).toEqualTypeOf<number | undefined>()
+  // @ts-expect-error an output is needed
+  await runBatch(cardFraud, { input: ['a.ndjson'] })
+  // @ts-expect-error threads cannot get a topology
+  await runBatch(cardFraud, { input: ['a.ndjson'], output: 'scores', workers: 2 })
+  const { isEqual } = await replay(cardFraud, { from: { timeMs: 0 }, to: 'latest', verify: true })
+  expectTypeOf(isEqual).toEqualTypeOf<boolean | null>()
+  // @ts-expect-error one topology
+  await replay([cardFraud, cardActivity])
 })

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile, realpath } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { InputLines } from '../../connect/files/input-lines.ts'
 import type { PartitionLines } from '../../connect/files/partition-lines.ts'
 import { NUMERIC } from '../../connect/files/tabular.ts'
 import { MANIFEST, WorkFolder } from '../../connect/files/work-folder.ts'
 import { fieldRules } from '../../formats/json/field-rules.ts'
+import { checkedConfig } from '../../host/options.ts'
 import { summaryOf } from '../../host/topology-lines.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import { groupedBy } from '../../kernel/grouped.ts'
@@ -14,11 +15,18 @@ import { jsonObject } from '../../kernel/json.ts'
 import { plural, table } from '../../kernel/wording.ts'
 import type { Outcomes } from '../../runtime/events.ts'
 import { type PreparedTopology, scorersOf } from '../../runtime/prepared.ts'
+import type { Definition } from '../../topology/definition.ts'
 import { LinePartitioner } from '../lines/line-partitioner.ts'
 import { MANY_DEAD, summaryOfOutcomes } from '../outcome-tally.ts'
-import { type JobReport, noteShare } from '../report.ts'
+import { type JobReport, noteShare, SILENT } from '../report.ts'
 import { checkRows, tablesInTopics } from '../table-rows.ts'
-import { type BatchOptions, ORDERS } from './batch-options.ts'
+import {
+  BATCH_DEFAULTS,
+  type BatchOptions,
+  batchFaults,
+  ORDERS,
+  type RunBatchOptions,
+} from './batch-options.ts'
 import { BatchWorker } from './batch-worker.ts'
 import {
   type FinishOptions,
@@ -80,6 +88,15 @@ export async function batchFiles(asked: Asked, context: JobContext) {
   } finally {
     await loaded.prepared.close()
   }
+}
+
+/** Does what {@link runBatch} says. */
+export async function batchInProgram(topology: Definition, { signal, ...given }: RunBatchOptions) {
+  const options = { ...BATCH_DEFAULTS, ...given, output: resolve(given.output) }
+  const config = checkedConfig([topology], given, batchFaults(options))
+  const stop = signal ?? new AbortController().signal
+  const result = await batchFiles({ topology, options, config }, { report: SILENT, stop })
+  return result === 'complete' ? null : result
 }
 
 type Asked = Omit<Job, 'identity'>

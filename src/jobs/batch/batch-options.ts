@@ -1,3 +1,4 @@
+import type { RunWorkerOptions } from '../../host/options.ts'
 import { wallClock } from '../../kernel/clock.ts'
 import { configFault, type TidemarkError } from '../../kernel/errors.ts'
 import { type LabelOptions, labelMs, TIMES } from './labels.ts'
@@ -36,6 +37,19 @@ export interface BatchOptions extends LabelOptions {
   readonly with: readonly string[]
   /** Threads, each with some of the partitions. @default 1 */
   readonly workers: number
+}
+
+type PrepareOption =
+  | ('models' | 'variants' | 'evaluator' | 'cache')
+  | ('maxAhead' | 'maxTableBytes' | 'maxModelBytes')
+
+/** The flags of `tidemark batch` for files, with their defaults. */
+export interface RunBatchOptions
+  extends Pick<BatchOptions, 'input' | 'output'>,
+    Partial<Omit<BatchOptions, 'input' | 'output' | 'workers'>>,
+    Pick<RunWorkerOptions, PrepareOption> {
+  /** Stops the batch when it aborts; `resume` goes on later. @default never */
+  readonly signal?: AbortSignal
 }
 
 export const BATCH_DEFAULTS = {

@@ -17,6 +17,8 @@ import type { TrainingRows } from './training-rows.ts'
 
 // One worker of a batch, which scores its share of the partitions.
 
+const SAVED_EVERY_MS = 5_000
+
 export interface BatchWorkerOptions {
   readonly job: Job
   readonly prepared: Prepared
@@ -110,7 +112,8 @@ export class BatchWorker {
     for (const { partition, nextOffset, metadata } of commit.nextOffsets) {
       this.#tally.commit(partition, { nextOffset, metadata })
     }
-    const isDue = performance.now() - this.#savedAtMs >= this.#o.job.savedEveryMs
+    const isDue =
+      performance.now() - this.#savedAtMs >= (this.#o.job.savedEveryMs ?? SAVED_EVERY_MS)
     if (isDue && this.#tally.isAtChunks && !this.#isClosing) await this.#save()
     else await this.#parts.flush()
   }

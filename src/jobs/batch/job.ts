@@ -19,8 +19,8 @@ export interface Job {
   readonly topology: string | Definition
   readonly options: BatchOptions
   readonly config: WorkerConfig
-  /** How often the state is made durable, ms. */
-  readonly savedEveryMs: number
+  /** How often the state is made durable, ms. @default 5,000 */
+  readonly savedEveryMs?: number
   /** A hash of all that determines the output: an interrupted run continues only with the same. */
   readonly identity: string
 }

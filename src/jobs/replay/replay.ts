@@ -1,17 +1,20 @@
-import type { KafkaRecords } from '../../connect/kafka/kafka-records.ts'
+import { KafkaRecords } from '../../connect/kafka/kafka-records.ts'
 import type { ReadStart } from '../../connect/kafka/reader.ts'
-import type { NewRecord, RecordSink, Records } from '../../connect/port.ts'
+import type { LogPoint, NewRecord, RecordSink, Records } from '../../connect/port.ts'
+import { checkedConfig, type RunWorkerOptions } from '../../host/options.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import type { WorkerConfig } from '../../runtime/config.ts'
 import type { RuntimeEvent } from '../../runtime/events.ts'
 import type { Prepared, PreparedTopology } from '../../runtime/prepared.ts'
 import { groupOf } from '../../runtime/prepared.ts'
 import { findSchemas } from '../../runtime/start/formats.ts'
+import { prepare } from '../../runtime/start/prepare.ts'
+import type { Definition } from '../../topology/definition.ts'
 import { sinkStepsOf } from '../../topology/graph.ts'
-import type { JobReport } from '../report.ts'
+import { type JobReport, SILENT } from '../report.ts'
 import { runJob } from '../run-job.ts'
 import { ModelChange } from './model-change.ts'
-import { NOWHERE, ReplayFeed, type ReplayOptions, replayedRecords } from './replayed-records.ts'
+import { NOWHERE, ReplayFeed, type ReplayFeedOptions, replayedRecords } from './replayed-records.ts'
 import { readTableLogs, TablePositions } from './table-positions.ts'
 import { Verification } from './verification.ts'
 import { type ReplayRange, type Written, WrittenOutputs } from './written-outputs.ts'
@@ -30,6 +33,25 @@ export interface ReplayJob {
   readonly report: JobReport
 }
 
+type WorkerOption =
+  | ('brokers' | 'group' | 'topics' | 'tls' | 'sasl' | 'registry' | 'redis')
+  | ('models' | 'variants' | 'evaluator' | 'cache' | 'maxAhead')
+  | ('maxTableBytes' | 'maxKeys' | 'maxStateBytes')
+
+/** Which part of the log is worked again, and where it is. */
+export interface ReplayOptions extends Pick<RunWorkerOptions, WorkerOption> {
+  /** Where to begin in each partition of the source. @default 'earliest' */
+  readonly from?: LogPoint
+  /** Where to end, at the latest at the committed offset of the group. @default 'latest' */
+  readonly to?: LogPoint
+  /**
+   * Names of sinks whose outputs have to be what was written, to the bit; `true`: those of all.
+   * Without it, `text` says what other `models` would change.
+   * @default nothing has to be equal
+   */
+  readonly verify?: readonly string[] | true
+}
+
 export interface ReplayResult {
   /** Differences and counts, in words. */
   readonly text: string
@@ -38,7 +60,7 @@ export interface ReplayResult {
 }
 
 /** @throws TidemarkError `CONFIG_INVALID`, `SCHEMA_NOT_REGISTERED`, or what ends a worker */
-export async function replay({ verify, ...job }: ReplayJob): Promise<ReplayResult> {
+export async function replayLog({ verify, ...job }: ReplayJob): Promise<ReplayResult> {
   const { prepared, records, config } = job
   const group = groupOf(config.group, prepared)
   const [topology] = prepared.topologies as [PreparedTopology]
@@ -60,8 +82,26 @@ export async function replay({ verify, ...job }: ReplayJob): Promise<ReplayResul
   return { text, isEqual: verification.isEqual }
 }
 
+/** Does what {@link replay} of the package says. */
+export async function replayInProgram(topology: Definition, options: ReplayOptions) {
+  const { from = 'earliest', to = 'latest', verify, tls, sasl } = options
+  // `from` says another thing to a worker.
+  const config = checkedConfig([topology], { ...options, from: 'earliest' })
+  const choices = { ...options, systems: options, latencyBudget: 'none' } as const
+  const prepared = await prepare([topology], config, choices)
+  const { brokers } = config
+  const records = new KafkaRecords({ brokers, ...(tls && { tls }), ...(sasl && { sasl }) })
+  try {
+    const asked = { from, to, ...(verify && { verify }), report: SILENT }
+    return await replayLog({ prepared, config, records, ...asked })
+  } finally {
+    await records.close()
+    await prepared.close()
+  }
+}
+
 interface Work
-  extends Pick<ReplayOptions, 'group' | 'positions'>,
+  extends Pick<ReplayFeedOptions, 'group' | 'positions'>,
     Pick<ReplayJob, 'prepared' | 'config' | 'report'> {
   readonly outputs: WrittenOutputs
   readonly comparison: Pick<Verification | ModelChange, 'wrote' | 'made'>

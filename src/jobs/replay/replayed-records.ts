@@ -17,7 +17,7 @@ import { SkippedRecords } from '../../runtime/commit/skipped-records.ts'
 import type { TablePositions } from './table-positions.ts'
 import type { ReplayRange, TablesFrom, WrittenOutputs } from './written-outputs.ts'
 
-export interface ReplayOptions {
+export interface ReplayFeedOptions {
   readonly records: Records
   readonly group: string
   readonly positions: TablePositions
@@ -79,7 +79,7 @@ export function replayedRecords(feed: ReplayFeed): Records {
 
 /** Feeds a worker, once. */
 export class ReplayFeed {
-  readonly options: ReplayOptions
+  readonly options: ReplayFeedOptions
   readonly #changed = new ConditionVariable()
   readonly #paused = new Set<number>()
   /** By partition, up to where it was handed over for output, and committed. */
@@ -91,7 +91,7 @@ export class ReplayFeed {
   /** `null`: the worker has not joined. */
   #feeding: Promise<void> | null = null
 
-  constructor(options: ReplayOptions) {
+  constructor(options: ReplayFeedOptions) {
     const { positions, outputs } = options
     this.options = options
     this.#tables = new Map(outputs.ranges.map(({ partition: p }) => [p, outputs.tablesOf(p)]))

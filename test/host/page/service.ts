@@ -1,8 +1,10 @@
 import {
   type Observer,
   Refused,
+  type ReplayOptions,
   type RunningWorker,
   type RunWorkerOptions,
+  replay,
   runWorker,
   TidemarkError,
 } from 'tidemark'
@@ -44,4 +46,12 @@ export class Gauge {
     if (event.type === 'state') this.isRunning = event.state === 'running'
     if (event.type === 'processed') this.scored += event.outcomes.scored
   }
+}
+
+/** Whether the log of the last day still makes what was written then, to the bit. */
+export async function isReproducible(options: ReplayOptions): Promise<boolean> {
+  const from = { timeMs: Date.now() - 86_400_000 }
+  const { isEqual, text } = await replay(topology, { ...options, from, verify: true })
+  if (isEqual !== true) console.error(text)
+  return isEqual === true
 }
