@@ -1,8 +1,5 @@
 /** Items by their key, in the order in which the keys first appear; none with an undefined key. */
-export function groupedBy<T, K>(
-  items: Iterable<T>,
-  keyOf: (item: T) => K | undefined,
-): Map<K, T[]> {
+export function groupedBy<T, K>(items: Iterable<T>, keyOf: (item: T) => K | undefined) {
   const groups = new Map<K, T[]>()
   for (const item of items) {
     const key = keyOf(item)

@@ -27,9 +27,7 @@ export function aroundOffset({ topic, partition, sink }: OutputPlace): [string, 
 }
 
 /** The id of a closed window's result; the same whichever event closed the window. */
-export function windowId(
-  source: OutputPlace & { readonly key: string; readonly startMs: number },
-): string {
+export function windowId(source: OutputPlace & { readonly key: string; readonly startMs: number }) {
   return `${source.topic}/${source.partition}/${source.sink}/${source.key}/${source.startMs}`
 }
 

@@ -58,10 +58,7 @@ export function atOnce<T>(work: Generator<void, T>): T {
   return step.value
 }
 
-export async function inTurns<T>(
-  work: Generator<void, T>,
-  slices: Slices = new Slices(),
-): Promise<T> {
+export async function inTurns<T>(work: Generator<void, T>, slices: Slices = new Slices()) {
   let step = work.next()
   while (step.done !== true) {
     if (slices.isOver) await slices.turn()

@@ -116,9 +116,7 @@ function* linesOf(bytes: Buffer): Generator<[number, Buffer]> {
 }
 
 /** Reads every table in a file. @returns `TABLE_INVALID` and `TABLE_LIMIT` */
-export async function readTables(
-  tables: readonly LoadedTable[],
-): Promise<readonly TidemarkError[]> {
+export async function readTables(tables: readonly LoadedTable[]) {
   const inFiles = tables.filter(({ definition }) => definition.from.file !== undefined)
   const faults = await Promise.all(inFiles.map(readTableFile))
   return faults.flatMap((some) => some ?? [])

@@ -32,14 +32,10 @@ export function each(
   return { labels, labelSets: ({ topologies }) => topologies.flatMap((topology) => read(topology)) }
 }
 
-export function withLabel(
-  { labels, labelSets }: Series,
-  label: string,
-  values: readonly string[],
-): Series {
+export function withLabel({ labels, labelSets }: Series, label: string, values: readonly string[]) {
   return {
     labels: [...labels, label],
-    labelSets: (sources) =>
+    labelSets: (sources: MetricSources) =>
       labelSets(sources).flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),
   }
 }

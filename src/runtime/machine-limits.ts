@@ -38,10 +38,7 @@ const [LEAST_HEAP_BYTES, YOUNG_BYTES] = [64 * MEBIBYTE, 4 * MEBIBYTE]
  * A warning that a worker may grow beyond its memory; `null`: it does not. Node's heap grows to 256 MiB
  * and more in the smallest container.
  */
-export function memoryShortage(
-  memory: number,
-  heap = getHeapStatistics().heap_size_limit,
-): string | null {
+export function memoryShortage(memory: number, heap = getHeapStatistics().heap_size_limit) {
   const least = ((heap + OTHER_BYTES) * 8) / 7
   if (memory >= least) return null
   const [has, most, other] = [memory, heap, OTHER_BYTES].map((bytes) => Math.round(bytes / 1e6))

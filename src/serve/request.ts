@@ -26,11 +26,7 @@ export interface HttpRoute {
 }
 
 /** @param where method and path, such as `GET /of/(?<name>[^/]+)` */
-export function httpRoute(
-  name: RequestRoute,
-  where: string,
-  answer: HttpRoute['answer'],
-): HttpRoute {
+export function httpRoute(name: RequestRoute, where: string, answer: HttpRoute['answer']) {
   const [method, path] = where.split(' ') as [HttpRoute['method'], string]
   return { name, method, path: new RegExp(`^${path}$`), answer }
 }

@@ -123,11 +123,7 @@ function numbersOf(source: unknown, length: number, where: string): Float32Array
   return numbers
 }
 
-function wantedOf(
-  outputs: unknown,
-  isBinary: boolean,
-  names: readonly string[],
-): readonly WantedOutput[] {
+function wantedOf(outputs: unknown, isBinary: boolean, names: readonly string[]) {
   if (outputs === undefined) return names.map((name) => ({ name, isBinary }))
   const left = new Set<unknown>(names)
   return listOf(outputs, 'outputs').map((output, i) => {

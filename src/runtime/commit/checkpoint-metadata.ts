@@ -153,10 +153,7 @@ function unpackRange(json: unknown): NotedRange {
 }
 
 /** The decoded metadata; `null`: there is none, it is not ours, or it belongs to another offset. */
-export function metadataAt({
-  metadata,
-  nextOffset,
-}: Pick<Start, 'metadata' | 'nextOffset'>): CheckpointMetadata | null {
+export function metadataAt({ metadata, nextOffset }: Pick<Start, 'metadata' | 'nextOffset'>) {
   const decoded = metadata === null ? null : decodeMetadata(metadata)
   if (decoded === null) return null
   // A tool that moves an offset may leave the old metadata in place.

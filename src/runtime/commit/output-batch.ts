@@ -111,11 +111,7 @@ export function sizesByCause(batch: SizedBatch): [cause: number, WriteSize][] {
 }
 
 /** The part that came from records from an offset up to another. */
-export function batchBetween(
-  { outputs, deadLetters }: OutputBatch,
-  first: number,
-  end: number,
-): SizedBatch {
+export function batchBetween({ outputs, deadLetters }: OutputBatch, first: number, end: number) {
   const within = ({ records: all, causes }: CausedRecords) => {
     const [from, to] = [firstFrom(causes, first), firstFrom(causes, end)]
     const records = new WrittenRecords()

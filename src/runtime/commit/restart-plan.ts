@@ -103,10 +103,7 @@ function planRebuild(
 }
 
 /** The checkpoint of a topology whose windows are still defined as they were then. */
-function checkpointOf(
-  { definition, fingerprint }: Restarted,
-  metadata: CheckpointMetadata | null,
-): TopologyCheckpoint | null {
+function checkpointOf({ definition, fingerprint }: Restarted, metadata: CheckpointMetadata | null) {
   const checkpoint = metadata?.topologies.get(definition.name)
   return checkpoint?.fingerprint === fingerprint ? checkpoint : null
 }

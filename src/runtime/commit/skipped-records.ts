@@ -158,10 +158,7 @@ export function endOfBlock(block: number): number {
 }
 
 /** Without any offset it is a tombstone, which deletes the record. */
-export function packBlock({ block, topicId, unknown }: SkippedBlock): {
-  readonly key: Buffer
-  readonly value: Buffer | null
-} {
+export function packBlock({ block, topicId, unknown }: SkippedBlock) {
   const text = unknown.length === 0 ? null : JSON.stringify({ v: FORMAT, topicId, unknown })
   return { key: Buffer.from(`schema/${block}`), value: text === null ? null : Buffer.from(text) }
 }

@@ -55,10 +55,7 @@ interface DeadLetterPlace {
  * Makes a dead letter. It goes to the record's own partition number, where the dead-letter topic
  * has that partition.
  */
-export function deadLetter(
-  { record, packed, step, error }: RecordFault,
-  place: DeadLetterPlace,
-): NewRecord {
+export function deadLetter({ record, packed, step, error }: RecordFault, place: DeadLetterPlace) {
   const kept = record.headers.filter((h) => !isReserved(h.name))
   const message =
     error.message.length <= MAX_MESSAGE

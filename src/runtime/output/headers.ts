@@ -19,10 +19,7 @@ import { isReservedHeader, TRACE_HEADERS } from '../../topology/source.ts'
  *
  * @throws TidemarkError `FUNCTION_THREW` · `OUTPUT_INVALID`: what it returns are no headers
  */
-export function sinkHeaders(
-  headersOf: NonNullable<SinkStep['headers']>,
-  event: unknown,
-): OutgoingHeader[] {
+export function sinkHeaders(headersOf: NonNullable<SinkStep['headers']>, event: unknown) {
   const headers: OutgoingHeader[] = []
   for (const [name, value] of Object.entries(returned(headersOf, event))) {
     if (value === null || value === undefined) continue

@@ -309,10 +309,7 @@ function faultOf({ record, window }: Origin, step: string, error: TidemarkError)
 }
 
 /** Turns a fault of the engine into the fault of a record or a window. */
-export function engineFault(
-  { of: cause, step, error }: EngineFault,
-  from: OutputContext,
-): RecordFault {
+export function engineFault({ of: cause, step, error }: EngineFault, from: OutputContext) {
   if (typeof cause !== 'number')
     return faultOf({ record: causingRecord(cause, from), window: cause }, step, error)
   return faultOf({ record: from.records.at(cause), window: null }, step, error)

@@ -54,10 +54,7 @@ export interface Marks {
 }
 
 /** The headers about a decision, and about what sets an output apart. */
-export function markedHeaders(
-  decided: readonly Header[],
-  { isLate, degraded }: Marks,
-): readonly Header[] {
+export function markedHeaders(decided: readonly Header[], { isLate, degraded }: Marks) {
   const late = isLate ? [...decided, LATE_HEADER] : decided
   if (degraded === null) return late
   const reason = header(DEGRADED_HEADER, degraded)

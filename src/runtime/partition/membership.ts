@@ -222,10 +222,7 @@ export class GroupMembership {
     throw new TidemarkError('STOP_TIMED_OUT', message, { hint })
   }
 
-  #skippedRecordsOf(
-    { definition }: PreparedTopology,
-    assignment: Assignment,
-  ): SkippedRecords | null {
+  #skippedRecordsOf({ definition }: PreparedTopology, assignment: Assignment) {
     const { group, records, topics } = this.#o
     const topic = checkpointTopic(definition, group)
     if (topic === null) return null

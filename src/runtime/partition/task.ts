@@ -249,11 +249,7 @@ export class Task {
   }
 
   /** @returns `null`: the partition is lost */
-  async #decode(
-    { records, packed }: Work['chunk'],
-    mode: RunMode,
-    stages: StageClock,
-  ): Promise<DecodedRecords | null> {
+  async #decode({ records, packed }: Work['chunk'], mode: RunMode, stages: StageClock) {
     if (records.length > 0) this.#points.add(records.offsetAt(0), this.#engine.watermark.parts)
     if (packed !== undefined) return undecodedBatch(packed)
     const { slices } = this.#context
@@ -263,10 +259,7 @@ export class Task {
   }
 
   /** Tells what is noticed of a live chunk before it enters the windows. */
-  #follow(
-    { records: { length } }: Work['chunk'],
-    { batch, records, faults }: DecodedRecords,
-  ): void {
+  #follow({ records: { length } }: Work['chunk'], { batch, records, faults }: DecodedRecords) {
     if (this.#isWarming && length > 0) this.#tellWarming()
     this.#format.follow(faults)
     const { partition } = this.labels

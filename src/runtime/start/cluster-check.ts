@@ -155,10 +155,7 @@ function topicFault(
 }
 
 /** A compacted topic keeps one version of each record key only. */
-function tableFaults(
-  { name, tables }: Definition,
-  topics: ReadonlyMap<string, TopicInfo>,
-): TidemarkError[] {
+function tableFaults({ name, tables }: Definition, topics: ReadonlyMap<string, TopicInfo>) {
   return tables.flatMap((table) => {
     const topic = topics.get(table.from.topic ?? '')
     if (table.asOf === null || table.key !== null || topic?.isCompacted !== true) return []

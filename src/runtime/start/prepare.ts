@@ -191,10 +191,7 @@ function compressionFaults(definitions: readonly Definition[]): TidemarkError[] 
   return faults
 }
 
-function unknownTopics(
-  definitions: readonly Definition[],
-  topics: ReadonlyMap<string, string>,
-): TidemarkError[] {
+function unknownTopics(definitions: readonly Definition[], topics: ReadonlyMap<string, string>) {
   const known = new Set(definitions.flatMap((definition) => [...allTopics(definition)]))
   const hint = `the topologies have these topics: ${[...known].join(', ')}`
   return [...topics.keys()]

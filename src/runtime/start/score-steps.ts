@@ -76,10 +76,7 @@ interface StepToLoad extends VariantStep {
   readonly uses: ReadonlyMap<string, ModelUse>
 }
 
-function usesOf(
-  { definition, step }: VariantStep,
-  chosen: OperatorsVariants,
-): ReadonlyMap<string, ModelUse> {
+function usesOf({ definition, step }: VariantStep, chosen: OperatorsVariants) {
   const where = `${definition.name}/${step.name}`
   const isVariant = step.variants !== null
   const models: [string, ScoringModel][] = isVariant
@@ -129,10 +126,7 @@ function deciding(step: ScoreStep): [string, ScoringModel][] {
 }
 
 /** The files that the operator has chosen, without those of models that are only shadows. */
-function filesOf(
-  steps: readonly StepToLoad[],
-  files: WorkerConfig['models'],
-): ReadonlyMap<string, string> {
+function filesOf(steps: readonly StepToLoad[], files: WorkerConfig['models']) {
   const namesOf = (models: Iterable<ScoringModel>) =>
     new Set([...models].filter(isTrained).map(({ name }) => name))
   const shadows = namesOf(

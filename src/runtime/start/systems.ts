@@ -73,10 +73,7 @@ export async function openSystems(
   }
 }
 
-function usesOf(
-  definition: Definition,
-  sourceOf: (store: StoreDefinition) => StoreSource | null,
-): Use[] {
+function usesOf(definition: Definition, sourceOf: (store: StoreDefinition) => StoreSource | null) {
   const { name: topology, stores } = definition
   const rows = stores.flatMap((store): Use[] => {
     if (!('connector' in store.from) || sourceOf(store) !== null) return []

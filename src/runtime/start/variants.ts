@@ -2,7 +2,7 @@ import type { PartitionOffsets } from '../../connect/port.ts'
 import { Refused, TidemarkError } from '../../kernel/errors.ts'
 import { formatDuration } from '../../kernel/time.ts'
 import type { Scorer } from '../../scoring/scorer.ts'
-import { BATCH, chooseVariant, inWords, type TriedVariant } from '../../scoring/step-models.ts'
+import { BATCH, chooseVariant, inWords } from '../../scoring/step-models.ts'
 import type { StepScorer } from '../../scoring/step-scorer.ts'
 import type { Definition, ScoreStep } from '../../topology/definition.ts'
 import { isEligible, rankedVariants, scoreStepsOf, type Variant } from '../../topology/graph.ts'
@@ -37,10 +37,7 @@ export function variantsToLoad(step: ScoreStep, chosen: OperatorsVariants): read
 }
 
 /** `CONFIG_INVALID` for each choice of the operator's that no step offers. */
-export function choiceFaults(
-  definitions: readonly Definition[],
-  chosen: OperatorsVariants,
-): TidemarkError[] {
+export function choiceFaults(definitions: readonly Definition[], chosen: OperatorsVariants) {
   const steps = definitions
     .flatMap(({ then }) => scoreStepsOf(then))
     .filter(({ variants }) => variants !== null)
@@ -116,11 +113,7 @@ export function tryVariants(
   }
 }
 
-function triedOf(
-  model: Variant,
-  step: ScoreStep,
-  { scorers, failed }: LoadedVariants,
-): TriedVariant {
+function triedOf(model: Variant, step: ScoreStep, { scorers, failed }: LoadedVariants) {
   const scorer = scorers.get(model.name) ?? null
   if (scorer !== null) return { model, scorer }
   if (!isEligible(model, step)) {

@@ -14,7 +14,7 @@ import { readFunction } from '../../topology/function-reading.ts'
 import { scoreStepsOf } from '../../topology/graph.ts'
 import type { DriftDefinition } from '../../topology/reuse.ts'
 import { schemaForm } from '../../topology/schema.ts'
-import type { PreparedTable, RowFormat } from '../prepared.ts'
+import type { RowFormat } from '../prepared.ts'
 
 interface OpenOptions {
   readonly registry: SchemaRegistry | null
@@ -58,10 +58,7 @@ function driftsOf(table: TableDefinition, definitions: readonly Definition[]): D
 
 type OwnOptions = OpenOptions & { readonly label: string; readonly drifts: DriftDefinition[] }
 
-async function openTable(
-  definition: TableDefinition,
-  { registry, ...parts }: OwnOptions,
-): Promise<PreparedTable> {
+async function openTable(definition: TableDefinition, { registry, ...parts }: OwnOptions) {
   const { topic } = definition.from
   if (topic === undefined) {
     const make = rowMaker(definition)

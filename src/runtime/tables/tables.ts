@@ -92,10 +92,7 @@ export class Tables {
  * committed watermark of all partitions, because each may come to this worker. −Infinity: a
  * partition has no watermark yet, or late events are scored.
  */
-export function oldestEventMs(
-  topology: PreparedTopology,
-  offsets: readonly PartitionOffsets[],
-): number {
+export function oldestEventMs(topology: PreparedTopology, offsets: readonly PartitionOffsets[]) {
   const { source } = topology.definition
   if (source.onLate === 'score') return Number.NEGATIVE_INFINITY
   const ofSource = offsets.filter(({ topic }) => topic === source.topic)

@@ -183,10 +183,7 @@ export class RunningShadow {
  * Asks a model for kept rows; `null`: it fails on all of them.
  * @throws TidemarkError when it can score nothing any more
  */
-async function askFor(
-  { rows, count }: KeptRows,
-  { scorer, common }: StepModel,
-): Promise<Said | null> {
+async function askFor({ rows, count }: KeptRows, { scorer, common }: StepModel) {
   let answer: Answer
   try {
     answer = await scorer.score(rows, count)
