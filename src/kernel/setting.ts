@@ -35,6 +35,11 @@ export interface Setting<T> {
   readonly kind: SettingKind<T>
 }
 
+/** The values of settings, by their names. */
+export type ValuesOf<S> = {
+  readonly [N in keyof S]: S[N] extends Setting<infer T> ? T : never
+}
+
 /** A setting of a group, which has the heading. */
 type Grouped<T> = Omit<Setting<T>, 'heading'>
 

@@ -52,13 +52,7 @@ export function createLog({ format, colors, worker, stream }: LogOptions): Logge
 
 type Colors = Readonly<Record<'dim' | 'red' | 'yellow', (text: string) => string>>
 
-interface LogLine {
-  readonly time: string
-  readonly level: string
-  readonly msg: string
-  readonly service: string
-  readonly [field: string]: unknown
-}
+type LogLine = Record<'time' | 'level' | 'msg', string> & Record<string, unknown>
 
 /** `12:04:31 warn  commit failed  code=COMMIT_FAILED` */
 function plainLine(json: string, { dim, red, yellow }: Colors): string {

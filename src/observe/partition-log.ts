@@ -89,7 +89,7 @@ export class RestoreLog {
     } else if (nowMs - this.#loggedMs >= PROGRESS_EVERY_MS) {
       this.#loggedMs = nowMs
       const latest = restores.map(({ last }) => last)
-      for (const events of groupedBy(latest, topologyOf).values()) {
+      for (const events of groupedBy(latest, ({ topology }) => topology).values()) {
         this.#log.info(leftOf(events), `still restoring windows: ${listOf(events)}`)
       }
     }
@@ -111,7 +111,7 @@ export class RestoreLog {
   }
 
   #logBegun(): void {
-    for (const events of groupedBy(this.#begun.splice(0), topologyOf).values()) {
+    for (const events of groupedBy(this.#begun.splice(0), ({ topology }) => topology).values()) {
       for (const [reason, group] of groupedBy(events, (event) => event.reason)) {
         const [left, list] = [leftOf(group), listOf(group)]
         if (reason === null) this.#log.info(left, `restoring windows from the log: ${list}`)
@@ -119,10 +119,6 @@ export class RestoreLog {
       }
     }
   }
-}
-
-function topologyOf({ topology }: Restoring): string {
-  return topology
 }
 
 function leftOf(events: readonly Restoring[]) {

@@ -3,11 +3,11 @@ import {
   NONE,
   optional,
   pemFile,
-  type Setting,
   secret,
   secretFile,
   textWithout,
   under,
+  type ValuesOf,
 } from '../kernel/setting.ts'
 import type { RegistryOptions } from './confluent-registry.ts'
 
@@ -28,13 +28,7 @@ export const REGISTRY_SETTINGS = under('Schema registry', {
     NODES_OWN,
   ),
 })
-type Values = {
-  readonly [N in keyof typeof REGISTRY_SETTINGS]: (typeof REGISTRY_SETTINGS)[N] extends Setting<
-    infer T
-  >
-    ? T
-    : never
-}
+type Values = ValuesOf<typeof REGISTRY_SETTINGS>
 
 /** The schema registry that the settings name, as a choice; empty: none. */
 export function chosenRegistry(values: Values): { readonly registry?: RegistryOptions } {

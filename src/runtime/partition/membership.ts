@@ -19,7 +19,6 @@ import { topicCompressions } from '../../topology/graph.ts'
 import { checkpointTopic, committedTopics } from '../commit/checkpoint-topic.ts'
 import { Committer } from '../commit/committer.ts'
 import { SkippedRecords } from '../commit/skipped-records.ts'
-import type { WorkerContext } from '../context.ts'
 import type { RuntimeEvent } from '../events.ts'
 import { limitsOf } from '../output/topic-limits.ts'
 import type { PreparedTopology } from '../prepared.ts'
@@ -40,18 +39,11 @@ const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 
-type Passed =
-  | 'config'
-  | 'topologies'
-  | 'shadows'
-  | 'stores'
-  | 'sinks'
-  | 'onDeadLetter'
-  | 'checkOutput'
+type OfPartitions = 'partitions' | 'topicLimits' | 'skippedRecordsOf'
+type Calls = 'onChange' | 'onHeldUp' | 'onFailed'
 
 interface GroupMembershipOptions
-  extends WorkerContext,
-    Pick<TasksOptions, Passed>,
+  extends Omit<TasksOptions, OfPartitions | Calls>,
     Pick<JoinOptions, 'group' | 'advertise'> {
   readonly records: Records
   readonly topics: ReadonlyMap<string, TopicInfo>

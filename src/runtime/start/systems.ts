@@ -15,15 +15,6 @@ export interface SystemChoices {
   readonly sourceOf?: (store: StoreDefinition) => StoreSource | null
 }
 
-/** The systems of a worker, none of which is connected yet. */
-export interface OpenSystems {
-  readonly all: readonly System[]
-  /** By the name of sinks outside the log, those of one system together. */
-  readonly sinks: ReadonlyMap<string, RecordSink>
-  readonly faults: readonly TidemarkError[]
-  storesOf(definition: Definition): readonly PreparedStore[]
-}
-
 /** A part of a topology that names a system. */
 interface Use {
   readonly connector: string
@@ -35,11 +26,11 @@ interface Use {
 const notYet = () => Promise.reject(new TidemarkError('INVARIANT', 'it is not connected'))
 const NOT_YET: StoreSource = { getMany: notYet, setMany: notYet }
 
-/** Opens the systems that topologies name. */
+/** Opens the systems that topologies name, none of which is connected yet. */
 export async function openSystems(
   definitions: readonly Definition[],
   { systems: options = {}, sourceOf = () => null }: SystemChoices,
-): Promise<OpenSystems> {
+) {
   const uses = definitions.flatMap((definition) => usesOf(definition, sourceOf))
   const optionsOf = (name: string) =>
     options === 'later' ? undefined : (options as Readonly<Record<string, never>>)[name]
@@ -67,9 +58,10 @@ export async function openSystems(
   }
   return {
     all: [...open.values()],
+    /** By the name of sinks outside the log, those of one system together. */
     sinks,
     faults,
-    storesOf: ({ stores }) => stores.map(prepared),
+    storesOf: ({ stores }: Definition) => stores.map(prepared),
   }
 }
 

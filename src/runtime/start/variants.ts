@@ -1,7 +1,7 @@
 import type { PartitionOffsets } from '../../connect/port.ts'
 import { Refused, TidemarkError } from '../../kernel/errors.ts'
 import { formatDuration } from '../../kernel/time.ts'
-import type { Scorer } from '../../scoring/scorer.ts'
+import type { LoadedScorers } from '../../scoring/models.ts'
 import { BATCH, chooseVariant, inWords } from '../../scoring/step-models.ts'
 import type { StepScorer } from '../../scoring/step-scorer.ts'
 import type { Definition, ScoreStep } from '../../topology/definition.ts'
@@ -77,11 +77,8 @@ export interface VariantStep {
   readonly step: ScoreStep
 }
 
-interface LoadedVariants {
-  /** By name. */
-  readonly scorers: ReadonlyMap<string, Scorer>
-  /** By name: why some could not be loaded. */
-  readonly failed: ReadonlyMap<string, readonly TidemarkError[]>
+/** By name: the scorers, and why some could not be loaded. */
+interface LoadedVariants extends Pick<LoadedScorers, 'scorers' | 'failed'> {
   readonly chosen: OperatorsVariants
 }
 
