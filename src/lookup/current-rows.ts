@@ -93,8 +93,7 @@ export class CurrentRows implements RowStore {
 
   #isNew(key: string, by: RecordId): boolean {
     const bytes = this.#bytes.get(key)
-    const knownId = bytes === null ? this.#gone.get(key) : idIn(bytes)
-    return knownId === undefined || isLater(by, knownId)
+    return isLater(by, bytes === null ? this.#gone.get(key) : idIn(bytes))
   }
 }
 

@@ -8,7 +8,9 @@ export interface RecordId {
   readonly timestampMs: number
 }
 
-export function isLater(id: RecordId, other: RecordId): boolean {
+/** @param other `undefined`: there is none before */
+export function isLater(id: RecordId, other: RecordId | undefined): boolean {
+  if (other === undefined) return true
   if (id.partition === other.partition) return id.offset > other.offset
   if (id.timestampMs !== other.timestampMs) return id.timestampMs > other.timestampMs
   return id.offset === other.offset ? id.partition > other.partition : id.offset > other.offset

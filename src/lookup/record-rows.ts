@@ -79,8 +79,7 @@ export class RecordRows implements Rows {
   }
 
   #isNew(record: string, by: RecordId): boolean {
-    const knownId = this.#claims.get(record)?.by ?? this.#gone.get(record)
-    return knownId === undefined || isLater(by, knownId)
+    return isLater(by, this.#claims.get(record)?.by ?? this.#gone.get(record))
   }
 
   #enter(claim: Claim, value: Buffer): void {
@@ -90,7 +89,7 @@ export class RecordRows implements Rows {
     this.#claims.set(claim.record, claim)
     this.#bytes += bytesOf(claim)
     const seen = others.at(-1)
-    if (seen !== undefined && !isLater(claim.by, seen.by)) {
+    if (!isLater(claim.by, seen?.by)) {
       this.#hide(claim, value)
       others.unshift(claim)
       return

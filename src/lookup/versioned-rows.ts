@@ -100,7 +100,7 @@ export class VersionedRows implements RowStore {
     // The later of two records with one time counts.
     const same = versions[after - 1]
     const replaced = same?.timeMs === version.timeMs ? 1 : 0
-    if (replaced === 1 && !isLater(version.by, (same as Version).by)) return
+    if (replaced === 1 && !isLater(version.by, same?.by)) return
     this.#removed(versions.splice(after - replaced, replaced, version))
     this.size++
     this.bytes += bytesOf(version)
