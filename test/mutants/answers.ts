@@ -89,11 +89,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a late output that is written directly does not say so',
-    [
-      'runtime/output/direct-writer.ts',
-      'markedHeaders(decisionHeaders, { isLate,',
-      'markedHeaders(decisionHeaders, { isLate: false,',
-    ],
+    ['runtime/output/direct-writer.ts', '?? [], origin)', '?? [], { ...origin, isLate: false })'],
     [DIRECT, 'of a late event say so, behind all other headers'],
   ],
   [

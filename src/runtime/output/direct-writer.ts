@@ -31,6 +31,9 @@ const ID_NAME = new Constant(partsBytes([Buffer.from(ID_HEADER)]))
 
 /** The parts of a sink's records that are the same throughout a chunk. */
 interface Frame {
+  readonly step: SinkStep
+  /** The decision; of late and of degraded outputs decision and marks. */
+  readonly cacheKey: number | string
   /** The number of headers, without those that are passed on. */
   readonly count: number
   /** Length of the id without its offset, bytes. */
@@ -40,11 +43,6 @@ interface Frame {
   readonly afterOffset: Constant
 }
 
-interface LastFrame {
-  readonly step: SinkStep
-  readonly of: number | string
-  readonly frame: Frame
-}
 /** The event that an output comes from, by its index in the chunk. */
 export interface OutputOrigin extends Marks {
   readonly index: number
@@ -74,10 +72,10 @@ export class DirectWriter {
   #room = new ByteRoom(0)
   #lengthAt = 0
   readonly #headers: Buffer
-  /** By decision; of late and of degraded outputs by decision and marks. */
+  /** By {@link Frame.cacheKey}. */
   readonly #frames = new Map<SinkStep, Map<number | string, Frame>>()
   /** The frame of the last output: most outputs have the same as the one before. */
-  #last: LastFrame | null = null
+  #last: Frame | null = null
 
   constructor(options: DirectOptions, rows: ScoredRows | null) {
     const { headers } = options
@@ -153,24 +151,26 @@ export class DirectWriter {
     if (more > 0) passed?.append(room)
   }
 
-  #frameOf(step: SinkStep, { decision, isLate, degraded }: OutputOrigin): Frame {
+  #frameOf(step: SinkStep, origin: OutputOrigin): Frame {
+    const { decision, isLate, degraded } = origin
     const last = this.#last
     const cacheKey = isLate || degraded !== null ? `${decision} ${isLate} ${degraded}` : decision
-    if (last !== null && step === last.step && cacheKey === last.of) return last.frame
+    if (last !== null && step === last.step && cacheKey === last.cacheKey) return last
     const all = this.#frames.get(step) ?? new Map<number | string, Frame>()
     this.#frames.set(step, all)
-    const decisionHeaders = this.#o.decided[decision] ?? []
-    const frame =
-      all.get(cacheKey) ?? this.#frame(step, markedHeaders(decisionHeaders, { isLate, degraded }))
+    const frame = all.get(cacheKey) ?? this.#frame(step, cacheKey, origin)
     all.set(cacheKey, frame)
-    this.#last = { step, of: cacheKey, frame }
+    this.#last = frame
     return frame
   }
 
-  #frame(step: SinkStep, more: readonly Header[]): Frame {
+  #frame(step: SinkStep, cacheKey: Frame['cacheKey'], origin: OutputOrigin): Frame {
+    const more = markedHeaders(this.#o.decided[origin.decision] ?? [], origin)
     const around = aroundOffset({ ...this.#o.source, sink: step.name })
     const [before, after] = around.map((part) => Buffer.from(part)) as [Buffer, Buffer]
     return {
+      step,
+      cacheKey,
       // The id is one of them.
       count: 1 + this.#o.headers.length + more.length,
       idBytes: before.length + after.length,
