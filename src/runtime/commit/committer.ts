@@ -127,16 +127,11 @@ export class Committer {
     const startMs = this.#o.clock.elapsedMs()
     const mayWriteMs = this.#mayWriteMs
     const endWatch = this.#watchTime(startMs)
-    const { sinks } = this.#o
-    const failure = await writeOutside(commit, sinks)
-      .then((rest) => member.commit(rest))
-      .then(
-        () => null,
-        (error: unknown) => ({ error }),
-      )
-    endWatch()
-    if (failure !== null) {
-      await this.#failed(failure.error, segments, startMs)
+    try {
+      const committing = writeOutside(commit, this.#o.sinks).then((rest) => member.commit(rest))
+      await committing.finally(endWatch)
+    } catch (error) {
+      await this.#failed(error, segments, startMs)
       return 0
     }
     this.#over()
