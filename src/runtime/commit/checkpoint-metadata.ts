@@ -66,9 +66,8 @@ export interface RecordMark {
 
 export function markOf({ offset, key, value, timestampMs }: LogRecord): RecordMark {
   // The timestamp modulo 2^32, whatever its sign and size.
-  let checksum = crc32(key ?? '', timestampMs >>> 0)
-  checksum = crc32(value ?? '', checksum)
-  return { offset, checksum }
+  const keyChecksum = crc32(key ?? '', timestampMs >>> 0)
+  return { offset, checksum: crc32(value ?? '', keyChecksum) }
 }
 
 export function encodeMetadata(metadata: CheckpointMetadata): string {
@@ -77,16 +76,14 @@ export function encodeMetadata(metadata: CheckpointMetadata): string {
     v: FORMAT,
     n: partitions,
     last: lastRecord === null ? null : [lastRecord.offset, lastRecord.checksum],
-    t: Object.fromEntries(
-      [...topologies].map(([name, checkpoint]) => [name, packTopology(checkpoint)]),
-    ),
-    ...(variants.size > 0 && {
-      m: Object.fromEntries(
-        [...variants].map(([name, steps]) => [name, Object.fromEntries(steps)]),
-      ),
-    }),
+    t: objectOf(topologies, packTopology),
+    ...(variants.size > 0 && { m: objectOf(variants, (steps) => Object.fromEntries(steps)) }),
     ...(range !== null && { r: [range.end, range.asked] }),
   })
+}
+
+function objectOf<T>(map: ReadonlyMap<string, T>, pack: (value: T) => unknown): object {
+  return Object.fromEntries([...map].map(([name, value]) => [name, pack(value)]))
 }
 
 /**
