@@ -7,7 +7,7 @@ import { Backoff, type Random, systemRandom } from '../kernel/random.ts'
 import { Slices } from '../kernel/slices.ts'
 import type { WorkerConfig } from './config.ts'
 import type { WorkerContext } from './context.ts'
-import type { Observer, RuntimeEvent, WorkerState } from './events.ts'
+import type { Observer, WorkerState } from './events.ts'
 import { Shadows } from './output/shadow/shadows.ts'
 import type { TaskContext } from './output/task-context.ts'
 import type { Availability } from './partition/availability.ts'
@@ -130,17 +130,10 @@ export class Worker {
   #isNoted = false
 
   constructor(options: WorkerOptions) {
-    const { prepared, clock = wallClock, random = systemRandom } = options
-    const shared = {
-      ...options,
-      topologies: prepared.topologies,
-      sinks: prepared.sinks,
-      clock,
-      random,
-      slices: new Slices(() => clock.elapsedMs()),
-      hash: prepared.hash,
-    }
-    const { config } = shared
+    const { config, clock = wallClock, random = systemRandom } = options
+    const { topologies, sinks, hash } = options.prepared
+    const slices = new Slices(() => clock.elapsedMs())
+    const shared = { ...options, topologies, sinks, hash, clock, random, slices }
     this.#o = shared
     this.#backoff = new Backoff(RETRY, random)
     this.#tables = new Tables({
@@ -152,7 +145,7 @@ export class Worker {
     })
     this.#stores = new Stores({ ...shared, maxBytes: config.maxStoreBytes })
     this.#shadows = new Shadows({ ...shared, compression: config.compression })
-    const topic = prepared.topologies[0]?.definition.source.topic ?? ''
+    const topic = topologies[0]?.definition.source.topic ?? ''
     this.#range = options.range === undefined ? null : new BoundedRange(options.range, topic)
     this.done = this.#run()
     if (this.#range !== null) void this.#stopAtEnds(this.#range, topic)
@@ -268,7 +261,10 @@ export class Worker {
   async #beMember({ topics, known }: ClusterCheck): Promise<void> {
     const membership = new GroupMembership({
       ...this.#o,
-      observer: (event) => this.#observe(event),
+      observer: (event) => {
+        this.#o.observer(event)
+        if (event.type === 'committed') void this.#tables.committed()
+      },
       topics,
       known,
       range: this.#range,
@@ -307,11 +303,6 @@ export class Worker {
       this.#changed.notifyAll()
       await this.#o.clock.sleep(ASK_EVERY_MS, this.#stopping.signal)
     }
-  }
-
-  #observe(event: RuntimeEvent): void {
-    this.#o.observer(event)
-    if (event.type === 'committed') void this.#tables.committed()
   }
 
   /** The worker is `running` as long as nothing prevents its work. */

@@ -44,14 +44,11 @@ export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
  * window; otherwise a duplicate, if a `dedupe` left it out; what is left was skipped.
  */
 export function countOutcomes(
-  {
-    chunk: { records, packed },
-    decoded,
-    reached,
-  }: Pick<Finishable, 'chunk' | 'decoded' | 'reached'>,
+  { chunk, decoded, reached }: Pick<Finishable, 'chunk' | 'decoded' | 'reached'>,
   result: EngineResult,
   faults: readonly RecordFault[],
 ): Outcomes {
+  const { records, packed } = chunk
   // A batch that was not unpacked is one dead letter.
   if (packed !== undefined) return { ...NO_OUTCOMES, dead: packed.count }
   const isCounted = new Uint8Array(decoded.records.length)

@@ -1,7 +1,7 @@
 import type { LogRecords, TopicPartition } from '../../connect/port.ts'
 import type { Dictionary } from '../../engine/store/dictionary.ts'
 import { partitionOfKey } from '../../kernel/kafka.ts'
-import type { Definition, SourceDefinition } from '../../topology/definition.ts'
+import type { Definition } from '../../topology/definition.ts'
 import type { Observer } from '../events.ts'
 
 /** The most keys that are remembered. */
@@ -32,16 +32,14 @@ interface Seen {
  * the record's key differs from the event's.
  */
 export class KeyWatch {
-  readonly #topology: string
-  readonly #source: SourceDefinition
+  readonly #definition: Definition
   readonly #observer: Observer
   readonly #seen = new Map<string, Seen>()
   /** Only keys whose hash is below this are remembered. */
   #limit = ALL
 
-  constructor({ name, source }: Definition, observer: Observer) {
-    this.#topology = name
-    this.#source = source
+  constructor(definition: Definition, observer: Observer) {
+    this.#definition = definition
     this.#observer = observer
   }
 
@@ -58,7 +56,8 @@ export class KeyWatch {
       first ??= { offset, elsewhere: { topic: partition.topic, ...elsewhere } }
     }
     if (first === null) return
-    this.#observer({ type: 'key-mismatch', topology: this.#topology, partition, events, ...first })
+    const { name: topology } = this.#definition
+    this.#observer({ type: 'key-mismatch', topology, partition, events, ...first })
   }
 
   #seenElsewhere({ keys, names, partition: { partition }, records }: Placed, i: number) {
@@ -74,7 +73,7 @@ export class KeyWatch {
   }
 
   #saidElsewhere({ keys, names, partition, partitions, records }: Placed, i: number) {
-    const { partitioner } = this.#source
+    const { partitioner } = this.#definition.source
     if (partitioner === null || partitioner === 'unknown') return null
     const key = Buffer.from(names.cellOf(keys[i] as number) as string)
     if (records.at(i).key?.equals(key)) return null

@@ -80,12 +80,8 @@ export async function checkCluster(o: ClusterOptions): Promise<ClusterCheck> {
   }
   const notes = checks.flatMap((c) => c.notes)
   if (shadows.length > 0) {
-    const lacking = await records.topics.missingRights({
-      group,
-      guarantee,
-      reads: [],
-      writes: shadows,
-    })
+    const needs = { group, guarantee, reads: [], writes: shadows }
+    const lacking = await records.topics.missingRights(needs)
     notes.push(...lacking.map(({ message }) => `scores of a shadow cannot be written: ${message}`))
   }
   return { topics, toMake, partitionOffsets, known, notes }

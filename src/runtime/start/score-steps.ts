@@ -56,15 +56,10 @@ export async function loadSteps(definitions: readonly Definition[], choices: Mod
     notes: loaded.notes,
     bytes: loaded.bytes,
     /** The scorers of a topology, by name of the step; only if there are no faults. */
-    scorersOf: ({ name }: Definition): ReadonlyMap<string, StepScorer> =>
-      new Map(
-        steps
-          .filter(({ definition }) => definition.name === name)
-          .map((placed) => [
-            placed.step.name,
-            stepScorer(placed, loadedFor(placed, loaded).scorers),
-          ]),
-      ),
+    scorersOf: ({ name }: Definition): ReadonlyMap<string, StepScorer> => {
+      const placed = steps.filter(({ definition }) => definition.name === name)
+      return new Map(placed.map((place) => [place.step.name, stepScorer(place, loaded)]))
+    },
     close: async () => {
       await Promise.all([...loaded.scorers.values()].map((scorer) => scorer.close()))
     },
@@ -111,7 +106,9 @@ function loadedFor({ uses }: StepToLoad, { scorers, failed }: LoadedScorers) {
   return { scorers: chosen(scorers), failed: chosen(failed) }
 }
 
-function stepScorer({ step }: StepToLoad, trained: ReadonlyMap<string, Scorer>): StepScorer {
+function stepScorer(place: StepToLoad, loaded: LoadedScorers): StepScorer {
+  const { step } = place
+  const trained = loadedFor(place, loaded).scorers
   if (step.variants !== null) return new StepScorer(step, trained)
   const scorers = deciding(step).map(([name, model]): [string, Scorer] => [
     name,

@@ -80,7 +80,9 @@ export class RunningShadow {
 
   stop(): void {
     this.#isOff = true
-    this.#drop()
+    const dropped = this.#waiting.splice(0).reduce((sum, { count }) => sum + count, 0)
+    this.#release(dropped)
+    this.#tellRows({ scored: 0, failed: 0, dropped })
   }
 
   /** Ends what {@link stop} has left. */
@@ -165,12 +167,6 @@ export class RunningShadow {
     const { scored, failed, dropped } = counts
     if (scored + failed + dropped === 0) return
     this.#parts.observer({ type: 'shadow-rows', ...this.#parts.labels, ...counts })
-  }
-
-  #drop(): void {
-    const dropped = this.#waiting.splice(0).reduce((sum, { count }) => sum + count, 0)
-    this.#release(dropped)
-    this.#tellRows({ scored: 0, failed: 0, dropped })
   }
 
   #release(rows: number): void {
