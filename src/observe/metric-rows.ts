@@ -25,14 +25,26 @@ export const histogram: Make = (name, row) => ({ name, type: 'histogram', ...row
 
 type Series = Required<Pick<UnnamedRow, 'labels' | 'labelSets'>>
 
+/** Series of each topology. @param read what has the labels besides that of the topology */
 export function each(
   labels: readonly string[],
-  read: (topology: WatchedTopology) => ReturnType<Series['labelSets']>,
+  read: (topology: WatchedTopology) => readonly object[],
 ): Series {
-  return { labels, labelSets: ({ topologies }) => topologies.flatMap((topology) => read(topology)) }
+  const setsOf = (watched: WatchedTopology) =>
+    read(watched).map((found) => picked({ topology: watched.topology, ...found }, labels))
+  return { labels, labelSets: ({ topologies }) => topologies.flatMap(setsOf) }
 }
 
-export function withLabel({ labels, labelSets }: Series, label: string, values: readonly string[]) {
+function picked(source: object, labels: readonly string[]) {
+  const fields = source as Readonly<Record<string, string | number>>
+  return Object.fromEntries(labels.map((label) => [label, fields[label] as string | number]))
+}
+
+export function withLabel(
+  { labels, labelSets }: Series,
+  label: string,
+  values: readonly (string | number)[],
+) {
   return {
     labels: [...labels, label],
     labelSets: (sources: MetricSources) =>
@@ -40,12 +52,17 @@ export function withLabel({ labels, labelSets }: Series, label: string, values: 
   }
 }
 
+/** Series of each model that is loaded. */
 export function ofLoaded(
-  read: (model: WatchedModel) => ReturnType<NonNullable<UnnamedRow['read']>>,
-): Pick<UnnamedRow, 'read'> {
+  labels: readonly string[],
+  read: (model: WatchedModel) => number,
+): Pick<UnnamedRow, 'labels' | 'read'> {
   return {
+    labels,
     read: ({ topologies }) =>
-      topologies.flatMap(({ models, shadows }) => [...models, ...shadows]).flatMap((m) => read(m)),
+      topologies
+        .flatMap(({ models, shadows }) => [...models, ...shadows])
+        .map((model) => [picked(model, labels), read(model)]),
   }
 }
 

@@ -47,25 +47,19 @@ const REQUEST_CODES = [200, 400, 404, 422, 429, 503, 504] as const
 const LIMITS = ['target', 'maximum'] as const
 const STAGES_OF_CHUNK = [...Object.keys(STAGES).filter((stage) => stage !== 'fetch'), 'queue']
 
-const OF_TOPOLOGY = each(['topology'], ({ topology }) => [{ topology }])
-const OF_STEP = each(['topology', 'step'], ({ topology, step }) => [{ topology, step }])
-const OF_SOURCE = each(['topology', 'topic'], ({ topology, source: topic }) => [
-  { topology, topic },
-])
+const OF_TOPOLOGY = each(['topology'], () => [{}])
+const OF_STEP = each(['topology', 'step'], ({ step }) => [{ step }])
+const OF_SOURCE = each(['topology', 'topic'], ({ source: topic }) => [{ topic }])
 const OF_SINK = each(['topic'], ({ outputs }) => outputs.map((topic) => ({ topic })))
 const OF_TABLE = each(['table'], ({ tables }) => tables.map((table) => ({ table })))
-const OF_STORE = each(['topology', 'store'], ({ topology, stores }) =>
-  stores.map((store) => ({ topology, store })),
-)
-const OF_MODEL = each(['topology', 'model', 'version'], ({ topology, models }) =>
-  models.map(({ model, version }) => ({ topology, model, version })),
-)
-const OF_SHADOW = each(['topology', 'step', 'model'], ({ topology, shadows }) =>
-  shadows.map(({ step, model }) => ({ topology, step, model })),
-)
-const OF_LATENCY_BUDGET = each(['topology', 'step'], ({ topology, latency }) =>
-  latency.map(({ step }) => ({ topology, step })),
-)
+const OF_STORE = each(['topology', 'store'], ({ stores }) => stores.map((store) => ({ store })))
+const OF_MODEL = each(['topology', 'model', 'version'], ({ models }) => models)
+const OF_SHADOW = each(['topology', 'step', 'model'], ({ shadows }) => shadows)
+const OF_LATENCY_BUDGET = each(['topology', 'step'], ({ latency }) => latency)
+const OF_ROUTE = {
+  labels: ['route'],
+  labelSets: ({ requestRoutes }: MetricSources) => requestRoutes.map((route) => ({ route })),
+}
 
 function entriesOf<K extends string, V>(map: Readonly<Record<K, V>>): [K, V][] {
   return Object.entries(map) as [K, V][]
@@ -111,8 +105,8 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   counter('late_records_total', {
     help: 'Records behind the watermark, by the action taken',
-    ...each(['topology', 'step', 'action'], ({ topology, late: { steps, action } }) =>
-      steps.map((step) => ({ topology, step, action })),
+    ...each(['topology', 'step', 'action'], ({ late: { steps, action } }) =>
+      steps.map((step) => ({ step, action })),
     ),
     on: { late: ({ count }) => count },
   }),
@@ -120,16 +114,14 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     help: 'Records set aside, by error code',
     ...each(
       ['topology', 'topic', 'step', 'error_class'],
-      ({ topology, deadLetters, deadLetterTopic: topic }) =>
-        deadLetters.map(({ step, code }) => ({ topology, topic, step, error_class: code })),
+      ({ deadLetters, deadLetterTopic: topic }) =>
+        deadLetters.map(({ step, code }) => ({ topic, step, error_class: code })),
     ),
     on: { 'dead-letter': ({ code }) => [[{ error_class: code }, 1]] },
   }),
   counter('windows_closed_total', {
     help: 'Tumbling windows that closed',
-    ...each(['topology', 'step'], ({ topology, tumbling }) =>
-      tumbling.map((step) => ({ topology, step })),
-    ),
+    ...each(['topology', 'step'], ({ tumbling }) => tumbling.map((step) => ({ step }))),
     on: { processed: ({ closed }) => [...closed].map(([step, count]) => [{ step }, count]) },
   }),
   counter('key_mismatch_events_total', {
@@ -139,17 +131,14 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   counter('requests_total', {
     help: 'Requests, by route and by the code that answered them',
-    labels: ['route', 'code'],
-    labelSets: ({ requestRoutes }) =>
-      requestRoutes.flatMap((route) => REQUEST_CODES.map((code) => ({ route, code }))),
-    on: { request: ({ route, code }) => [[{ route, code }, 1]] },
+    ...withLabel(OF_ROUTE, 'code', REQUEST_CODES),
+    on: { request: () => 1 },
   }),
   histogram('request_duration_seconds', {
     help: 'Time from the head of a request to its answer',
-    labels: ['route'],
-    labelSets: ({ requestRoutes }) => requestRoutes.map((route) => ({ route })),
+    ...OF_ROUTE,
     buckets: SHORT,
-    on: { request: ({ route, durationMs }) => [[{ route }, durationMs / 1_000]] },
+    on: { request: ({ durationMs }) => durationMs / 1_000 },
   }),
   histogram('requests_waiting', {
     help: 'Requests that others found unanswered',
@@ -159,20 +148,15 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   gauge('model_info', {
     help: 'Always 1; the labels describe the model',
-    labels: ['model', 'version', 'sha256', 'evaluator'],
-    ...ofLoaded(({ model, version, sha256, evaluator }) => [
-      [{ model, version, sha256, evaluator }, 1],
-    ]),
+    ...ofLoaded(['model', 'version', 'sha256', 'evaluator'], () => 1),
   }),
   gauge('model_memory_bytes', {
     help: 'Memory of a model, estimated from the size of its file; models of the same file may share it',
-    labels: ['model', 'version'],
-    ...ofLoaded(({ model, version, bytes }) => [[{ model, version }, bytes]]),
+    ...ofLoaded(['model', 'version'], ({ bytes }) => bytes),
   }),
   gauge('model_threads', {
     help: 'Threads that run a model, besides the event loop',
-    labels: ['model', 'version'],
-    ...ofLoaded(({ model, version, threads }) => [[{ model, version }, threads]]),
+    ...ofLoaded(['model', 'version'], ({ threads }) => threads),
   }),
   counter('inferences_total', {
     help: 'Rows that a model scored',
@@ -187,18 +171,14 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   histogram('inference_batch_records', {
     help: 'Rows of one chunk that a model scored',
-    ...each(['topology', 'model'], ({ topology, models }) =>
-      models.map(({ model }) => ({ topology, model })),
-    ),
+    ...each(['topology', 'model'], ({ models }) => models),
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
     on: { inference: ({ rows }) => rows },
   }),
   counter('scores_total', {
     help: 'Rows that were given to a model, by why and by what became of them',
-    ...each(['topology', 'model', 'version', 'route', 'outcome'], ({ topology, routes }) =>
-      routes.flatMap(({ outcomes, ...route }) =>
-        outcomes.map((outcome) => ({ topology, ...route, outcome })),
-      ),
+    ...each(['topology', 'model', 'version', 'route', 'outcome'], ({ routes }) =>
+      routes.flatMap((route) => route.outcomes.map((outcome) => ({ ...route, outcome }))),
     ),
     on: { scored: ({ attempts }) => attempts.map(({ rows, ...labels }) => [labels, rows]) },
   }),
@@ -335,10 +315,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     ...withLabel(withLabel(OF_LATENCY_BUDGET, 'limit', LIMITS), 'stage', STAGES_OF_CHUNK),
     on: {
       committed: (_, { worker }) =>
-        worker.late.map(({ topology, step, limit, stage, events }) => [
-          { topology, step, limit, stage },
-          events,
-        ]),
+        worker.late.map(({ limitMs: _, tookMs: __, events, ...labels }) => [labels, events]),
     },
   }),
   gauge('table_rows', {
