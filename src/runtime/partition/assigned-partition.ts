@@ -214,8 +214,9 @@ export class AssignedPartition implements Committable {
     }
     const range = this.#range
     const toRead = Math.min(endOffset, range?.end ?? endOffset)
-    for (const task of this.tasks) {
-      this.#tellConsumed(task, { records: 0, bytes: 0, endOffset: toRead })
+    const read = { records: 0, bytes: 0, endOffset: toRead }
+    for (const { labels } of this.tasks) {
+      this.#context.observer({ type: 'consumed', ...labels, ...read })
     }
     // The log goes on behind a range, so windows that are open there stay so.
     if (range === null) this.#throttle.after(() => this.#idle.caughtUp())
@@ -239,7 +240,7 @@ export class AssignedPartition implements Committable {
     void this.advance(() => Number.NEGATIVE_INFINITY)
   }
 
-  /** Chunks that are still waiting are not started any more. */
+  /** Chunks that are still waiting are not started any more: the next owner reads them. */
   stopTaking(): void {
     this.#throttle.drop()
   }
@@ -289,20 +290,13 @@ export class AssignedPartition implements Committable {
     const added = this.#add({ records, nextOffset, bytes: bytesInMemory(chunk) })
     const read = { records: packed?.count ?? records.length, bytes: valueBytes(chunk), endOffset }
     for (const task of this.tasks) {
-      this.#tellConsumed(task, read)
+      this.#context.observer({ type: 'consumed', ...task.labels, ...read })
       task.process(chunk, added)
     }
   }
 
   #add(chunk: Pick<NewChunk, 'records' | 'nextOffset' | 'bytes'>): ChunkInFlight {
     return this.inFlight.add({ ...chunk, lastRecord: this.#lastRecord, tasks: this.tasks.length })
-  }
-
-  #tellConsumed(
-    { labels }: Task,
-    read: { readonly records: number; readonly bytes: number; readonly endOffset: number },
-  ): void {
-    this.#context.observer({ type: 'consumed', ...labels, ...read })
   }
 
   #observe(event: RuntimeEvent, observer: Observer): void {

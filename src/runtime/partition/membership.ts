@@ -14,7 +14,7 @@ import type { ConditionVariable } from '../../kernel/condition-variable.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { Lifecycle } from '../../kernel/lifecycle.ts'
-import { formatDuration } from '../../kernel/time.ts'
+import { formatDuration, LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
 import { topicCompressions } from '../../topology/graph.ts'
 import { checkpointTopic, committedTopics } from '../commit/checkpoint-topic.ts'
 import { Committer } from '../commit/committer.ts'
@@ -107,12 +107,12 @@ export class GroupMembership {
    * dropped.
    */
   get isIdle(): boolean {
-    return !this.#life.isOver && this.#tasks.isIdle
+    return !this.#life.isOver && this.#tasks.all().every(({ isIdle }) => isIdle)
   }
 
   /** Is a member, whose partitions are committed up to the ends of their ranges? */
   get isAtEnds(): boolean {
-    return this.#life.state === 'joined' && this.#tasks.areAtEnds
+    return this.#life.state === 'joined' && this.#tasks.all().every(({ isAtEnd }) => isAtEnd)
   }
 
   /** See {@link Member.isCountedOn}. */
@@ -136,8 +136,9 @@ export class GroupMembership {
   }
 
   /** Closes every open window; resolves when they have closed, not yet committed. */
-  closeWindows(): Promise<void> {
-    return this.#tasks.closeWindows()
+  async closeWindows(): Promise<void> {
+    const advancing = this.#tasks.all().map((each) => each.advance(() => LATEST_EVENT_TIME_MS))
+    await Promise.all(advancing)
   }
 
   /**
@@ -205,8 +206,9 @@ export class GroupMembership {
     this.#life.enter('finishing')
     this.#o.onFinishing()
     member.stopFetching()
-    this.#tasks.stopTaking()
-    const isDone = () => this.#tasks.canLeave || this.#failure !== null
+    for (const partition of this.#tasks.all()) partition.stopTaking()
+    const isDone = () =>
+      this.#failure !== null || this.#tasks.all().every(({ canLeave }) => canLeave)
     await atMost(FINISH_WITHIN_MS, this.#o.changed.until(isDone), this.#o.clock)
     if (isDone()) return
     const message = `what was in flight could not be committed in ${formatDuration(FINISH_WITHIN_MS)}`

@@ -10,7 +10,6 @@ import { keepsState } from '../../engine/plan.ts'
 import type { StateLimits } from '../../engine/store/state-limits.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
-import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
 import { metadataAt } from '../commit/checkpoint-metadata.ts'
 import { MOST_PARTITION_BYTES } from '../commit/in-flight.ts'
 import { checkPartitions, mustRebuild } from '../commit/restart-plan.ts'
@@ -157,11 +156,6 @@ export class Tasks {
     this.#o.onChange()
   }
 
-  /** Leaves what has not been started to the next owner. */
-  stopTaking(): void {
-    for (const partition of this.all()) partition.stopTaking()
-  }
-
   loseAll(): void {
     const all = this.all().map(({ partition }) => partition)
     this.lost(all, 'left')
@@ -180,28 +174,9 @@ export class Tasks {
     this.#partitions.get(partitionName(partition))?.caughtUp(endOffset)
   }
 
-  /** Closes every open window. Resolves when they have closed; the results are committed later. */
-  async closeWindows(): Promise<void> {
-    await Promise.all(this.all().map((assigned) => assigned.advance(() => LATEST_EVENT_TIME_MS)))
-  }
-
   /** Pauses and resumes partitions by the bytes in flight. */
   adjustFlow(): void {
     if (this.#backpressure.adjust(this.all())) this.#o.onHeldUp()
-  }
-
-  get isIdle(): boolean {
-    return this.all().every(({ isIdle }) => isIdle)
-  }
-
-  /** Is there nothing to wait for before the worker leaves? */
-  get canLeave(): boolean {
-    return this.all().every(({ canLeave }) => canLeave)
-  }
-
-  /** Has everything up to the ends of their ranges been committed? */
-  get areAtEnds(): boolean {
-    return this.all().every(({ isAtEnd }) => isAtEnd)
   }
 
   get isHeldUp(): boolean {
