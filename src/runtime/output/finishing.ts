@@ -58,8 +58,7 @@ export interface Finishes {
 /** Finishes the chunks of one topology on one partition. */
 export class Finishing {
   readonly #topology: PreparedTopology
-  readonly #partition: TopicPartition
-  readonly #skippedRecords: SkippedRecords | null
+  readonly #place: Finishes
   readonly #context: TaskContext
   /** By the name of the score step: the headers of each decision. */
   readonly #decided: ReadonlyMap<string, readonly (readonly Header[])[]>
@@ -67,14 +66,9 @@ export class Finishing {
   /** The step that outcomes are reported for. */
   readonly #step: string
 
-  constructor(
-    topology: PreparedTopology,
-    { partition, skippedRecords }: Finishes,
-    context: TaskContext,
-  ) {
+  constructor(topology: PreparedTopology, place: Finishes, context: TaskContext) {
     this.#topology = topology
-    this.#partition = partition
-    this.#skippedRecords = skippedRecords
+    this.#place = place
     this.#context = context
     this.#decided = new Map(
       [...topology.scorers].map(([step, { decisions }]) => [step, decisions.map(decisionHeaders)]),
@@ -137,7 +131,7 @@ export class Finishing {
     const { clock, topicLimits, sinks, checkOutput } = this.#context
     return {
       records,
-      source: this.#partition,
+      source: this.#place.partition,
       headers: [...chunkHeaders(this.#topology.by, clock.nowMs(), isWarming), ...tables],
       passed: this.#passed,
       nextOffset,
@@ -166,12 +160,11 @@ export class Finishing {
   }
 
   #skippedOf({ decoded, chunk }: Finishable): CausedRecords[] {
-    if (this.#skippedRecords === null) return []
+    const { skippedRecords } = this.#place
+    if (skippedRecords === null) return []
     const { records, packed, nextOffset } = chunk
     const first = records.length > 0 ? records.offsetAt(0) : nextOffset
-    return [
-      this.#skippedRecords.written({ offset: packed?.offset ?? first, faults: decoded.faults }),
-    ]
+    return [skippedRecords.written({ offset: packed?.offset ?? first, faults: decoded.faults })]
   }
 
   #tell(begun: Finishable, faults: readonly RecordFault[], end: ChunkEnd): void {
@@ -181,7 +174,7 @@ export class Finishing {
     this.#context.observer({
       type: 'processed',
       topology,
-      partition: this.#partition,
+      partition: this.#place.partition,
       outcomes: countOutcomes(begun, result, faults),
       step: this.#step,
       closed: result.closed,
@@ -212,14 +205,14 @@ export class Finishing {
 
   #deadLetter(fault: RecordFault, present: Present): NewRecord {
     const { name: topology, deadLetterTopic: topic } = this.#topology.definition
-    const { topic: from, partition } = this.#partition
-    const at = position(from, partition, fault.record.offset)
+    const { partition: source } = this.#place
+    const at = position(source.topic, source.partition, fault.record.offset)
     const { code, message } = fault.error
     const { step } = fault
     this.#context.observer({ type: 'dead-letter', topology, topic, step, code, message, at })
-    this.#context.onDeadLetter?.(fault, partition)
+    this.#context.onDeadLetter?.(fault, source.partition)
     const limits = this.#context.topicLimits(topic)
-    return deadLetter(fault, { source: this.#partition, topology, topic, limits, present })
+    return deadLetter(fault, { source, topology, topic, limits, present })
   }
 }
 

@@ -2,7 +2,6 @@ import { ListedRecords } from '../../connect/log-records.ts'
 import type { Header, LogRecords, NewRecord, TopicPartition } from '../../connect/port.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { EngineResult, ModelBatch, ReadyBatch, StepScores } from '../../engine/events.ts'
-import type { StepStates } from '../../engine/operators/rule.ts'
 import { planOf } from '../../engine/plan.ts'
 import { Dictionary } from '../../engine/store/dictionary.ts'
 import type { Format } from '../../formats/format.ts'
@@ -39,12 +38,6 @@ export interface AsOf {
   readonly offset: number
   /** ms since the epoch; −Infinity before the first event. */
   readonly watermarkMs: number
-}
-
-export interface KeyState {
-  /** `null`: nothing is kept. */
-  readonly states: StepStates | null
-  readonly asOf: AsOf
 }
 
 export interface Preview {
@@ -171,8 +164,8 @@ export class Previews {
     return this.#finish(await entering)
   }
 
-  /** State of a key. @throws NotNow */
-  state(key: string): Promise<KeyState> {
+  /** State of a key; `null`: nothing is kept. @throws NotNow */
+  state(key: string) {
     return this.#o.between(() => ({ states: this.#o.engine.peek(key), asOf: this.#asOf() }))
   }
 

@@ -8,11 +8,8 @@ import type { RecordRows } from '../../lookup/record-rows.ts'
 import { keyOfRecord, keyOfRow, timeOfRow } from '../../lookup/rows.ts'
 import type { LoadedTable } from '../../lookup/table.ts'
 
-interface InvalidRow {
-  /** `merchants-3@1041` */
-  readonly at: string
-  readonly error: TidemarkError
-}
+/** @param at `merchants-3@1041` */
+type TellInvalid = (at: string, error: TidemarkError) => void
 
 /** Records applied between two looks at the time. */
 const UNASKED = 32
@@ -30,11 +27,11 @@ export class TopicReading {
   readonly rows: RecordRows
   readonly #table: LoadedTable
   readonly #partitions = new Map<number, Progress>()
-  readonly #tell: (row: InvalidRow) => void
+  readonly #tell: TellInvalid
   /** Records, valid or not. */
   read = 0
 
-  constructor(table: LoadedTable, tell: (row: InvalidRow) => void) {
+  constructor(table: LoadedTable, tell: TellInvalid) {
     this.#table = table
     this.#tell = tell
     this.rows = table.emptyRows()
@@ -133,7 +130,7 @@ export class TopicReading {
 
   #invalid({ partition, offset }: RecordId, error: TidemarkError): void {
     const topic = this.#table.definition.from.topic as string
-    this.#tell({ at: position(topic, partition, offset), error })
+    this.#tell(position(topic, partition, offset), error)
   }
 
   #sum(measure: (progress: Progress) => number): number {

@@ -97,7 +97,7 @@ export class TopicTable {
   #begin(): TopicReading {
     this.#beganMs = this.#context.clock.elapsedMs()
     const { label: table } = this.table
-    const reading = new TopicReading(this.table, ({ at, error: { code, message } }) =>
+    const reading = new TopicReading(this.table, (at, { code, message }) =>
       this.#context.observer({ type: 'table-row-invalid', table, at, code, message }),
     )
     void this.#drop(reading.rows)
