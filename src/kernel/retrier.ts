@@ -8,8 +8,6 @@ export interface Trying<R> {
   /** The first attempt, if it has begun. */
   readonly begun?: Promise<R>
   readonly waits: BackoffRange
-  /** Whether the error passes by itself. */
-  readonly isTemporary: (error: TidemarkError) => boolean
   /** Called with the reason when the first attempt has failed, with `null` once one succeeds. */
   readonly tell: (reason: string | null) => void
 }
@@ -31,9 +29,9 @@ export class Retrier {
 
   /**
    * @returns `null`: it was stopped meanwhile
-   * @throws the error of `attempt`, if it does not pass
+   * @throws the error of `attempt`, unless its action is to try again
    */
-  async until<R>({ attempt, begun, waits, isTemporary, tell }: Trying<R>): Promise<R | null> {
+  async until<R>({ attempt, begun, waits, tell }: Trying<R>): Promise<R | null> {
     const { clock, random } = this.#context
     const backoff = new Backoff(waits, random)
     for (let hasFailed = false; ; hasFailed = true) {
@@ -45,7 +43,7 @@ export class Retrier {
         }
         return result
       } catch (error) {
-        if (!(error instanceof TidemarkError && isTemporary(error))) throw error
+        if (!(error instanceof TidemarkError) || error.action !== 'retry') throw error
         if (!hasFailed) {
           this.#heldUp++
           tell(error.message)

@@ -62,7 +62,6 @@ export function stepScoring(
           return answer
         },
         waits: WAITS,
-        isTemporary: ({ code }) => code === 'MODEL_FAILING',
         tell: (reason) => observer({ type: 'model-failing', ...labels, step: step.name, reason }),
       }),
   }

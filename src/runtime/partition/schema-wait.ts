@@ -65,7 +65,6 @@ export class SchemaWait {
     return retrier.until({
       ...tried,
       waits: WAITS,
-      isTemporary: ({ action }) => action === 'retry',
       tell: (reason) => observer({ type: 'schema-missing', ...labels, reason }),
     })
   }

@@ -160,7 +160,6 @@ export class TopicTable {
       attempt,
       begun,
       waits: SCHEMA_WAITS,
-      isTemporary: ({ action }) => action === 'retry',
       tell: (reason) => this.#holdUp(reason),
     })
   }
