@@ -12,8 +12,12 @@ export function jsonOrNull(text: string): unknown {
 /** The object that a text says in JSON; `null`: it is not an object. */
 export function jsonObject(text: string): Readonly<Record<string, unknown>> | null {
   const value = jsonOrNull(text)
-  const isObject = typeof value === 'object' && !Array.isArray(value)
-  return isObject ? (value as Readonly<Record<string, unknown>> | null) : null
+  return isJsonObject(value) ? value : null
+}
+
+/** Whether it is an object as in JSON: neither `null` nor an array. */
+export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Whether it is an integer beyond ±(2^53 − 1), which JSON may have had with other last digits. */

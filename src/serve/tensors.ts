@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { isJsonObject } from '../kernel/json.ts'
 import type { ModelDefinition } from '../topology/models.ts'
 import { RequestFault } from './request-fault.ts'
 
@@ -49,7 +50,7 @@ export function parsed(bytes: Buffer): unknown {
 }
 
 export function objectOf(value: unknown, where: string): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
+  if (isJsonObject(value)) return value
   throw bad('is not an object', where)
 }
 
@@ -74,17 +75,17 @@ function rowsOf(
   const { name, datatype, shape, data, parameters } = tensor
   if (name !== input) throw bad(`is not "${input}"`, 'inputs[0].name')
   if (datatype !== 'FP32') throw bad('is not FP32', 'inputs[0].datatype')
-  const [count, width, ...more] = listOf(shape, 'inputs[0].shape') as readonly number[]
-  const isShape = Number.isSafeInteger(count) && (count as number) > 0 && more.length === 0
-  if (!isShape || width !== features.length) {
+  const [count = 0, width, ...more] = listOf(shape, 'inputs[0].shape') as readonly number[]
+  const hasRows = Number.isSafeInteger(count) && count > 0
+  if (!hasRows || width !== features.length || more.length > 0) {
     throw bad(`is not [rows, ${features.length}]`, 'inputs[0].shape')
   }
-  const length = (count as number) * features.length
+  const length = count * features.length
   const size = parameters === undefined ? undefined : objectOf(parameters, 'inputs[0].parameters')
   const bytes = size?.['binary_data_size']
   if (bytes === undefined) {
     if (binary.length > 0) throw bad('has bytes that are of no tensor', 'body')
-    return float32(data, { count: count as number, width, where: 'inputs[0].data' })
+    return float32(data, { count, width, where: 'inputs[0].data' })
   }
   if (bytes !== length * FLOAT32_BYTES || bytes !== binary.length) {
     const fault = `is not ${length * FLOAT32_BYTES}, or the body has not so many behind its JSON`

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { LogRecord, Start } from '../../connect/port.ts'
 import type { WatermarkParts } from '../../engine/watermark.ts'
+import { isJsonObject } from '../../kernel/json.ts'
 import { LATEST_EVENT_TIME_MS } from '../../kernel/time.ts'
 import { FINGERPRINT_LENGTH } from '../prepared.ts'
 
@@ -167,12 +168,8 @@ function checked<T>(json: unknown, isValid: (value: unknown) => value is T): T {
   throw new TypeError('it is not ours')
 }
 
-function isObject(json: unknown): json is Record<string, unknown> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
-}
-
-function fields(json: unknown): Record<string, unknown> {
-  return checked(json, isObject)
+function fields(json: unknown): Readonly<Record<string, unknown>> {
+  return checked(json, isJsonObject)
 }
 
 function mapOf<T>(json: unknown, unpack: (value: unknown) => T): ReadonlyMap<string, T> {

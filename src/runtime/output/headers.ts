@@ -8,6 +8,7 @@ import {
 import { answerOf, refusePromise, valueKind } from '../../formats/identity.ts'
 import { type ByteRoom, Place } from '../../kernel/bytes.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
+import { isJsonObject } from '../../kernel/json.ts'
 import type { SinkStep } from '../../topology/definition.ts'
 import { isReservedHeader, TRACE_HEADERS } from '../../topology/source.ts'
 
@@ -31,7 +32,7 @@ export function sinkHeaders(headersOf: NonNullable<SinkStep['headers']>, event: 
 function returned(headersOf: NonNullable<SinkStep['headers']>, event: unknown): object {
   const headers: unknown = answerOf('headers', headersOf, event)
   refusePromise(headers, 'headers returned')
-  if (typeof headers === 'object' && headers !== null && !Array.isArray(headers)) return headers
+  if (isJsonObject(headers)) return headers
   throw invalid(`headers must return an object, got ${valueKind(headers)}`)
 }
 
