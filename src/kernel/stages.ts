@@ -3,17 +3,17 @@
  * timed once for each chunk and topology · `worker`: for all topologies together.
  */
 export const STAGES = {
-  fetch: { of: 'worker' },
-  decode: { of: 'task' },
-  windows: { of: 'task' },
-  wait: { of: 'task' },
-  score: { of: 'task' },
-  encode: { of: 'task' },
-  commit: { of: 'worker' },
-} as const satisfies Record<string, { readonly of: 'task' | 'worker' }>
+  fetch: 'worker',
+  decode: 'task',
+  windows: 'task',
+  wait: 'task',
+  score: 'task',
+  encode: 'task',
+  commit: 'worker',
+} as const satisfies Record<string, 'task' | 'worker'>
 
 export type Stage = keyof typeof STAGES
-export type TaskStage = { [S in Stage]: (typeof STAGES)[S]['of'] extends 'task' ? S : never }[Stage]
+export type TaskStage = { [S in Stage]: (typeof STAGES)[S] extends 'task' ? S : never }[Stage]
 
 /** How long a chunk was in each stage, ms; stages that it did not pass are absent. */
 export type StageTimes = Readonly<Partial<Record<TaskStage, number>>>

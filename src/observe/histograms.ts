@@ -95,7 +95,7 @@ export class StageTimers {
   readonly #byName: ReadonlyMap<string, TimedStage>
 
   constructor(watched: readonly WatchedTopology[]) {
-    const stages = Object.entries(STAGES).flatMap(([name, { of: scope }]) => {
+    const stages = Object.entries(STAGES).flatMap(([name, scope]) => {
       const topologies = scope === 'worker' ? [''] : watched.map(({ topology }) => topology)
       return topologies.map((topology) => ({ topology, stage: name as Stage }))
     })
