@@ -21,8 +21,9 @@ export type MakeRow = (value: Buffer) => object | string | number | boolean | bi
 
 export interface LookupCounts {
   found: number
+  /** There was no row of the key. */
   absent: number
-  /** The first version is later than the event. */
+  /** The first version of the key was later than the event. */
   early: number
 }
 

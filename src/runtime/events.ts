@@ -1,6 +1,7 @@
 import type { Loss, TopicPartition, Unreadable } from '../connect/port.ts'
 import type { Code } from '../kernel/errors.ts'
 import type { StageTimes } from '../kernel/stages.ts'
+import type { LookupCounts } from '../lookup/rows.ts'
 import type { StoreCounts, StoreReport } from '../lookup/store.ts'
 
 // Reports of a worker to its observers: metrics, log, the live line of the demo. Never a payload
@@ -285,14 +286,7 @@ interface RuntimeEvents {
    */
   'table-held-up': { readonly table: string; readonly reason: string | null }
   /** Results of a chunk's look-ups in a table. */
-  'looked-up': {
-    readonly table: string
-    readonly found: number
-    /** There was no row of the key. */
-    readonly absent: number
-    /** The first version of the key was later than the event. */
-    readonly early: number
-  }
+  'looked-up': { readonly table: string } & Readonly<LookupCounts>
   /** Results of a chunk's look-ups in a store. */
   'store-read': StoreLabels &
     StoreCounts & {
