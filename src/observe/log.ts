@@ -111,7 +111,9 @@ export class LogStream implements DestinationStream {
   }
 
   write(line: string): void {
-    this.#reportLoss()
+    const lost = this.#unreported
+    this.#unreported = 0
+    if (lost > 0) this.#append(this.#describe(lost, this.#reason), lost)
     this.#append(line, 0)
     this.flush()
   }
@@ -138,13 +140,6 @@ export class LogStream implements DestinationStream {
       this.#waiting.shift()
       this.#waitingBytes -= next.bytes.length
     }
-  }
-
-  #reportLoss(): void {
-    const count = this.#unreported
-    if (count === 0) return
-    this.#unreported = 0
-    this.#append(this.#describe(count, this.#reason), count)
   }
 
   #append(line: string, losses: number): void {
