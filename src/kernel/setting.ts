@@ -62,12 +62,9 @@ export function setting<T>(entry: Grouped<T>): Grouped<T> {
 export function optional<T = string>(
   value: string,
   about: string,
-  {
-    kind: given,
-    ...more
-  }: Partial<Pick<Setting<T>, 'kind' | 'fallbackText' | 'environmentOnly'>> = {},
+  more: Partial<Pick<Setting<T>, 'kind' | 'fallbackText' | 'environmentOnly'>> = {},
 ): Grouped<T | null> {
-  const kind = given ?? (TEXT as SettingKind<unknown> as SettingKind<T>)
+  const kind = more.kind ?? (TEXT as SettingKind<unknown> as SettingKind<T>)
   return {
     ...{ value, about, fallback: null, ...more },
     kind: {
