@@ -78,10 +78,9 @@ export class DirectWriter {
   #last: Frame | null = null
 
   constructor(options: DirectOptions, rows: ScoredRows | null) {
-    const { headers } = options
     this.#o = options
     this.#rows = rows
-    this.#headers = headersBytes(headers)
+    this.#headers = headersBytes(options.headers)
   }
 
   /** Adds the output of row `i`. */

@@ -7,7 +7,6 @@ import type {
   TopicPartition,
 } from '../../connect/port.ts'
 import { keepsState } from '../../engine/plan.ts'
-import type { StateLimits } from '../../engine/store/state-limits.ts'
 import { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { metadataAt } from '../commit/checkpoint-metadata.ts'
@@ -43,16 +42,13 @@ export class Tasks {
   readonly #keyWatches: ReadonlyMap<string, KeyWatch>
   /** Notes about variants that have been told. */
   readonly #told = new Set<string>()
-  /** For the windows of all tasks together. */
-  readonly #limits: StateLimits
   /** For the windows of one task. */
   readonly #share: { maxKeys: number; maxBytes: number }
 
   constructor(options: TasksOptions) {
     this.#o = options
     const { maxKeys, maxStateBytes, maxInFlightBytes } = options.config
-    this.#limits = { maxKeys, maxBytes: maxStateBytes }
-    this.#share = { ...this.#limits }
+    this.#share = { maxKeys, maxBytes: maxStateBytes }
     this.#backpressure = new Backpressure(maxInFlightBytes)
     this.#keyWatches = keyWatches(options)
   }
@@ -185,9 +181,9 @@ export class Tasks {
 
   #divide(): void {
     const tasks = this.all().reduce((sum, p) => sum + p.tasks.length, 0)
-    const { maxKeys, maxBytes } = this.#limits
+    const { maxKeys, maxStateBytes } = this.#o.config
     this.#share.maxKeys = Math.floor(maxKeys / Math.max(tasks, 1))
-    this.#share.maxBytes = Math.floor(maxBytes / Math.max(tasks, 1))
+    this.#share.maxBytes = Math.floor(maxStateBytes / Math.max(tasks, 1))
   }
 }
 

@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import type { LoadedTable } from '../../lookup/table.ts'
 import { readTableFile } from '../../lookup/table-file.ts'
@@ -10,7 +9,6 @@ const LOOK_EVERY_MS = 2_000
 /** Reads the file of a table again when it changes. An invalid file leaves the table as it is. */
 export class FileTable {
   readonly #table: LoadedTable
-  readonly #path: string
   readonly #observer: WorkerContext['observer']
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
@@ -20,7 +18,6 @@ export class FileTable {
 
   constructor(table: LoadedTable, { observer }: Pick<WorkerContext, 'observer'>) {
     this.#table = table
-    this.#path = fileURLToPath(table.definition.from.file as URL)
     this.#observer = observer
   }
 
@@ -38,7 +35,7 @@ export class FileTable {
 
   async #look(): Promise<void> {
     // The stamp is taken before the file is read: a change during the reading is noticed next time.
-    const stamp = await stampOf(this.#path)
+    const stamp = await stampOf(this.#table.definition.from.file as URL)
     if (stamp === this.#stamp) return
     this.#stamp = stamp
     const faults = await readTableFile(this.#table)
@@ -69,10 +66,10 @@ export class FileTable {
   }
 }
 
-/** Changes when the file at a path does, or when another takes its place. */
-async function stampOf(path: string): Promise<string> {
+/** Changes when a file does, or when another takes its place. */
+async function stampOf(file: URL): Promise<string> {
   try {
-    const { ino, size, mtimeMs } = await stat(path)
+    const { ino, size, mtimeMs } = await stat(file)
     return `${ino} ${size} ${mtimeMs}`
   } catch {
     return 'missing'
