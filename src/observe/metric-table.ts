@@ -315,7 +315,10 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     ...withLabel(withLabel(OF_LATENCY_BUDGET, 'limit', LIMITS), 'stage', STAGES_OF_CHUNK),
     on: {
       committed: (_, { worker }) =>
-        worker.late.map(({ limitMs: _, tookMs: __, events, ...labels }) => [labels, events]),
+        worker.late.map(({ topology, step, limit, stage, events }) => [
+          { topology, step, limit, stage },
+          events,
+        ]),
     },
   }),
   gauge('table_rows', {

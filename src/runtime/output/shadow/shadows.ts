@@ -72,7 +72,7 @@ export class Shadows {
   #partsOf(topology: PreparedTopology, { step, of: shadow, scorer }: PreparedShadow): ShadowParts {
     const { observer, clock, records, compression } = this.#o
     const { decisions } = topology.scorers.get(step.name) as StepScorer
-    const written = { step, scorer, decisions, by: topology.by, clock }
+    const parts = { step, scorer, decisions, by: topology.by, clock }
     const labels = { topology: topology.definition.name, step: step.name, model: scorer.name }
     const changed = () => this.#changed.notifyAll()
     const open = () => records.writer(() => compression)
@@ -86,7 +86,7 @@ export class Shadows {
       room: this.#room,
       topic: shadow.sink && {
         sink: shadow.sink.name,
-        outputs: new ShadowOutputs({ ...written, topic: shadow.sink.topic }),
+        outputs: new ShadowOutputs({ ...parts, topic: shadow.sink.topic }),
         writer: new BestEffortWriter({ open, clock, report, changed }),
       },
       labels,
