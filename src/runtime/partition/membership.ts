@@ -39,11 +39,11 @@ const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
 
-type OfPartitions = 'partitions' | 'topicLimits' | 'skippedRecordsOf'
 type Calls = 'onChange' | 'onHeldUp' | 'onFailed'
+type MadeHere = 'partitions' | 'topicLimits' | 'skippedRecordsOf' | Calls
 
 interface GroupMembershipOptions
-  extends Omit<TasksOptions, OfPartitions | Calls>,
+  extends Omit<TasksOptions, MadeHere>,
     Pick<JoinOptions, 'group' | 'advertise'> {
   readonly records: Records
   readonly topics: ReadonlyMap<string, TopicInfo>
