@@ -26,9 +26,9 @@ export const histogram: Make = (name, row) => ({ name, type: 'histogram', ...row
 type Series = Required<Pick<UnnamedRow, 'labels' | 'labelSets'>>
 
 /** Series of each topology. @param read what has the labels besides that of the topology */
-export function each(
-  labels: readonly string[],
-  read: (topology: WatchedTopology) => readonly object[],
+export function each<L extends string>(
+  labels: readonly L[],
+  read: (topology: WatchedTopology) => readonly Readonly<Record<Exclude<L, 'topology'>, string>>[],
 ): Series {
   const setsOf = (watched: WatchedTopology) =>
     read(watched).map((found) => picked({ topology: watched.topology, ...found }, labels))
@@ -44,17 +44,17 @@ export function withLabel(
   { labels, labelSets }: Series,
   label: string,
   values: readonly (string | number)[],
-) {
+): Series {
   return {
     labels: [...labels, label],
-    labelSets: (sources: MetricSources) =>
+    labelSets: (sources) =>
       labelSets(sources).flatMap((set) => values.map((value) => ({ ...set, [label]: value }))),
   }
 }
 
 /** Series of each model that is loaded. */
 export function ofLoaded(
-  labels: readonly string[],
+  labels: readonly (keyof WatchedModel)[],
   read: (model: WatchedModel) => number,
 ): Pick<UnnamedRow, 'labels' | 'read'> {
   return {
