@@ -32,15 +32,12 @@ export async function loadSteps(definitions: readonly Definition[], choices: Mod
       return { definition, step, uses: usesOf({ definition, step }, chosen) }
     }),
   )
-  const loaded = await loadScorers(
-    steps.flatMap(({ uses }) => [...uses.values()]),
-    filesOf(steps, choices.models),
-    {
-      evaluator,
-      ...(!cache && { cache: new ModelCache(null) }),
-      ...(maxModelBytes !== null && { maxBytes: maxModelBytes }),
-    },
-  )
+  const all = steps.flatMap(({ uses }) => [...uses.values()])
+  const loaded = await loadScorers(all, filesOf(steps, choices.models), {
+    evaluator,
+    ...(!cache && { cache: new ModelCache(null) }),
+    ...(maxModelBytes !== null && { maxBytes: maxModelBytes }),
+  })
   const faults = [...loaded.faults, ...choiceFaults(definitions, chosen)]
   const variants: StepVariants[] = []
   // With faults nothing is loaded, and nothing is to be chosen.
