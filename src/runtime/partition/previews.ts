@@ -13,7 +13,6 @@ import { drawnHash } from '../../kernel/random.ts'
 import { atOnce, Slices } from '../../kernel/slices.ts'
 import type { Definition } from '../../topology/definition.ts'
 import { takesSecond } from '../../topology/function-source.ts'
-import type { WorkerContext } from '../context.ts'
 import type { RecordFault } from '../output/dead-letter.ts'
 import type { Finishing } from '../output/finishing.ts'
 import { engineFault } from '../output/outputs.ts'
@@ -124,6 +123,7 @@ const NO_KEY = Buffer.alloc(0)
 
 interface PreviewsOptions {
   readonly partition: TopicPartition
+  readonly clock: Clock
   readonly engine: Engine
   readonly decoder: RecordDecoder
   readonly finishing: Finishing
@@ -137,15 +137,13 @@ interface PreviewsOptions {
 export class Previews {
   readonly #topology: PreparedTopology
   readonly #o: PreviewsOptions
-  readonly #clock: Clock
   /** Resolves when the last one has its rows of stores: they share a place for them. */
   #fetching: Promise<unknown> = Promise.resolve()
   #waiting = 0
 
-  constructor(topology: PreparedTopology, options: PreviewsOptions, { clock }: WorkerContext) {
+  constructor(topology: PreparedTopology, options: PreviewsOptions) {
     this.#topology = topology
     this.#o = options
-    this.#clock = clock
   }
 
   /**
@@ -188,10 +186,10 @@ export class Previews {
   }
 
   #process(record: RequestRecord): Entered | Promise<unknown> {
-    const { engine, decoder, isWarming } = this.#o
+    const { clock, engine, decoder, isWarming } = this.#o
     const asOf = this.#asOf()
     const { offset } = asOf
-    const timestampMs = this.#clock.nowMs()
+    const timestampMs = clock.nowMs()
     const records = new ListedRecords([{ ...record, offset, timestampMs }])
     const { batch, records: events, faults } = atOnce(decoder.decode(records, new Slices()))
     const ready: ReadyBatch[] = []

@@ -110,19 +110,16 @@ export class Task {
     this.#points = new ReplayPoints({ horizonMs: this.#horizonMs, lagMs }, plan.from)
     this.#wholeFromMs = plan.wholeFromMs
     this.#offset = plan.from.offset
-    this.previews = new Previews(
-      topology,
-      {
-        partition,
-        engine: this.#engine,
-        decoder: this.#decoder,
-        finishing: this.#finishing,
-        between: (work) => this.#between(work),
-        offset: () => this.#offset,
-        isWarming: () => this.#isWarming,
-      },
-      context,
-    )
+    this.previews = new Previews(topology, {
+      partition,
+      clock: context.clock,
+      engine: this.#engine,
+      decoder: this.#decoder,
+      finishing: this.#finishing,
+      between: (work) => this.#between(work),
+      offset: () => this.#offset,
+      isWarming: () => this.#isWarming,
+    })
   }
 
   /**
