@@ -51,11 +51,7 @@ export class InputLines {
    * @param folder for the data that DuckDB spills
    * @throws Refused, or TidemarkError `NOT_SUPPORTED`: DuckDB is needed and not installed
    */
-  static async open(
-    patterns: readonly string[],
-    fieldOf: FieldOf,
-    folder: string,
-  ): Promise<InputLines> {
+  static async open(patterns: readonly string[], fieldOf: FieldOf, folder: string) {
     const files = await inputFiles(patterns)
     const tabular = files.filter(({ kind }) => kind !== 'lines')
     const duckdb = tabular.length === 0 ? null : await DuckDb.open(folder)
@@ -110,10 +106,7 @@ export class InputLines {
 }
 
 /** The file and the row of a place. */
-export function fileRow(
-  files: readonly InputFile[],
-  place: number,
-): { readonly file: string; readonly row: number } {
+export function fileRow(files: readonly InputFile[], place: number) {
   const { path } = files[Math.floor(place / MOST_ROWS)] as InputFile
   return { file: path, row: place % MOST_ROWS }
 }

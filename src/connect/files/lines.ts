@@ -56,10 +56,7 @@ export const SLACK = 8
  * Splits a stream into blocks of lines as {@link linesOf} does, without an object for each.
  * @param isLive whether lines come as soon as they can, rather than many at a time, and stay
  */
-export async function* blocksOf(
-  stream: AsyncIterable<Buffer>,
-  isLive = false,
-): AsyncGenerator<LineBlock> {
+export async function* blocksOf(stream: AsyncIterable<Buffer>, isLive = false) {
   let memory = new Memory(new ArrayBuffer(BLOCK + SLACK))
   let [from, used, number] = [0, 0, 0]
   const linesBefore = (end: number): LineBlock => {

@@ -45,11 +45,7 @@ export interface RowRange {
 }
 
 /** Streams columns of rows as numbers; NaN for a value that is missing or not finite. */
-export function readNumbers(
-  rows: RowRange,
-  duckdb: DuckDb,
-  columns: readonly string[],
-): AsyncGenerator<readonly Float64Array[]> {
+export function readNumbers(rows: RowRange, duckdb: DuckDb, columns: readonly string[]) {
   const numbers = columns.map((column) => {
     const number = `${sqlName(column)}::DOUBLE`
     // Without nulls, because those of a vector cost ten times as much to look at.

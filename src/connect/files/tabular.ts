@@ -70,11 +70,7 @@ export function differentColumns([first, ...others]: readonly TabularFile[]): Ti
 }
 
 /** Streams the rows of a table as lines of JSON. @param fieldOf the rule of a column */
-export function tableLines(
-  { file, columns, from }: TabularFile,
-  duckdb: DuckDb,
-  fieldOf: FieldOf,
-): AsyncGenerator<Buffer> {
+export function tableLines({ file, columns, from }: TabularFile, duckdb: DuckDb, fieldOf: FieldOf) {
   const fields = columns.map((column) => {
     const field = fieldOf(column.name)
     const value = file.kind === 'csv' ? valueOfText(column, field) : valueOf(column, field)

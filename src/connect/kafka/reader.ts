@@ -189,15 +189,11 @@ export class KafkaReader implements Followed {
 }
 
 /** Returns a function that computes where reading a partition begins. */
-async function beginnings(
-  topic: string,
-  from: ReadStart,
-  admin: KafkaAdmin,
-): Promise<(range: Range) => number> {
+async function beginnings(topic: string, from: ReadStart, admin: KafkaAdmin) {
   if (typeof from === 'object' && 'offsets' in from) {
-    return ({ partition, lowOffset }) => from.offsets.get(partition) ?? lowOffset
+    return ({ partition, lowOffset }: Range) => from.offsets.get(partition) ?? lowOffset
   }
   const isTime = typeof from === 'object' && 'timeMs' in from
   const since = isTime ? await admin.offsetsSince(topic, from.timeMs) : new Map<string, number>()
-  return (range) => offsetAt(from, range, since)
+  return (range: Range) => offsetAt(from, range, since)
 }

@@ -179,10 +179,7 @@ function sizeOf({ key, value, headers }: NewRecord): number {
 }
 
 /** Chooses as a Java producer does, so that both can write to one topic. */
-export function partitionOf(
-  record: Pick<NewRecord, 'partition' | 'key'>,
-  partitions: number,
-): number {
+export function partitionOf(record: Pick<NewRecord, 'partition' | 'key'>, partitions: number) {
   if (record.partition !== null) return record.partition % partitions
   return record.key === null ? 0 : partitionOfKey(record.key, partitions, 'murmur2')
 }

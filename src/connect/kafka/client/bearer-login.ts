@@ -84,10 +84,7 @@ export class BearerLogin implements Mechanism {
   }
 }
 
-export function bearerLoginOf(
-  sasl: KafkaSasl | undefined,
-  context: RenewalContext,
-): BearerLogin | null {
+export function bearerLoginOf(sasl: KafkaSasl | undefined, context: RenewalContext) {
   if (sasl?.mechanism === 'oauthbearer') {
     return new BearerLogin(tokensOf(sasl.token, context), sasl.extensions ?? {})
   }

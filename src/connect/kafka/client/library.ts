@@ -62,10 +62,7 @@ interface LibraryClusterOptions {
  * Returns the library's cluster with our own metadata requests. The library's request fails as a
  * whole for one partition without a leader, and waits for one broker while that hangs.
  */
-export function clusterOf(
-  kafka: Kafka,
-  { brokers, clock, ask, heard }: LibraryClusterOptions,
-): Cluster {
+export function clusterOf(kafka: Kafka, { brokers, clock, ask, heard }: LibraryClusterOptions) {
   const cluster = clusterFromAssigner(kafka)
   const { brokerPool: pool } = cluster as unknown as { readonly brokerPool: BrokerPool }
   const { createBroker } = pool
@@ -110,11 +107,7 @@ export function clusterOf(
   return cluster
 }
 
-async function connectOne(
-  pool: BrokerPool,
-  brokers: readonly string[],
-  clock: Clock,
-): Promise<void> {
+async function connectOne(pool: BrokerPool, brokers: readonly string[], clock: Clock) {
   let isConnected = false
   const connect = async (address: string) => {
     const connectionPool = await pool.connectionPoolBuilder.build(addressOf(address))

@@ -23,11 +23,7 @@ export interface Wired extends Broker {
 export const ANSWER_MS = 10_000
 
 /** @throws errors of the library: the broker may or may not have received the request */
-export async function send<T>(
-  broker: Wired,
-  request: Request<T>,
-  throttled: (ms: number) => void,
-): Promise<T> {
+export async function send<T>(broker: Wired, request: Request<T>, throttled: (ms: number) => void) {
   const connection = await connected(broker, request.api)
   const correlationId = connection.nextCorrelationId()
   const head = headOf(request, correlationId, connection.clientId)

@@ -154,9 +154,7 @@ interface Signer {
 }
 
 /** Returns the path of the signer, from where Node would find it for this package or the user's. */
-export function findSigner(
-  folders: readonly string[] = [import.meta.dirname, process.cwd()],
-): string | null {
+export function findSigner(folders: readonly string[] = [import.meta.dirname, process.cwd()]) {
   for (const folder of folders) {
     try {
       return createRequire(join(folder, 'index.js')).resolve(SIGNER)

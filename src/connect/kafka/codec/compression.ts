@@ -24,10 +24,7 @@ export function codecOf(compression: number): Codec {
 }
 
 /** `null`: not smaller. @throws TidemarkError `NOT_SUPPORTED`: this Node has no zstd */
-export function pack(
-  compression: Compression,
-  bytes: Buffer,
-): { number: number; bytes: Buffer } | null {
+export function pack(compression: Compression, bytes: Buffer) {
   if (compression === 'none') return null
   const packed = CODECS[compression].pack(bytes)
   if (packed.length >= bytes.length) return null

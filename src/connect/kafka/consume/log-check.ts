@@ -38,12 +38,9 @@ export function refuseIfRecreated({ topic, partition, ...mark }: LogMark, broker
  * @returns by partition name, `LOG_TRUNCATED`, or why a partition could not be checked
  * @throws TidemarkError `TOPIC_CHANGED` · as `Brokers.ask`
  */
-export async function checkLogs(
-  brokers: Brokers,
-  leader: string,
-  marks: readonly LogMark[],
-): Promise<ReadonlyMap<string, TidemarkError>> {
+export async function checkLogs(brokers: Brokers, leader: string, marks: readonly LogMark[]) {
   const asked: { mark: LogMark; before: LogMark; epoch: number }[] = []
+  const hindered = new Map<string, TidemarkError>()
   for (const mark of marks) {
     refuseIfRecreated(mark, brokers)
     const epoch = brokers.map.leaderEpochOf(mark)
@@ -51,13 +48,12 @@ export async function checkLogs(
     if (mark.readEpoch < 0 || epoch < 0) mark.checkedEpoch = epoch
     else asked.push({ mark, before: { ...mark }, epoch })
   }
-  if (asked.length === 0) return new Map()
+  if (asked.length === 0) return hindered
   const positions = asked.map(({ mark: { topic, partition, readEpoch }, epoch }) => {
     return { topic, partition, currentEpoch: epoch, epoch: readEpoch }
   })
   const answers = await brokers.ask(leader, offsetForLeaderEpoch(positions))
   const byName = new Map(answers.map((answer) => [partitionName(answer), answer]))
-  const hindered = new Map<string, TidemarkError>()
   for (const { mark, before, epoch } of asked) {
     const name = partitionName(mark)
     const answer = byName.get(name)

@@ -84,11 +84,7 @@ async function unpackInto(
  * before it. The timestamp of a record can only be read from the record.
  * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · as a {@link RecordSet}
  */
-export async function lookBack(
-  brokers: Brokers,
-  start: Start,
-  lookBackMs: number,
-): Promise<number> {
+export async function lookBack(brokers: Brokers, start: Start, lookBackMs: number) {
   const plain = plainLookBack(start, lookBackMs)
   if (plain !== null) return plain
   const sinceMs = lookBackSince(await timestampAt(brokers, start), lookBackMs)

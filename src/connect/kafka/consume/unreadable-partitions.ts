@@ -30,11 +30,7 @@ export class Unreadables {
   }
 
   /** @param sinceMs when the failing operation began, by the clock's elapsed time @default now */
-  fails(
-    { topic, partition }: TopicPartition,
-    reason: string,
-    sinceMs = this.#clock.elapsedMs(),
-  ): void {
+  fails({ topic, partition }: TopicPartition, reason: string, sinceMs = this.#clock.elapsedMs()) {
     const name = partitionName({ topic, partition })
     const before = this.#failing.get(name)
     this.#failing.set(name, { topic, partition, reason, sinceMs: before?.sinceMs ?? sinceMs })

@@ -203,11 +203,8 @@ async function describe(brokers: Brokers, names: readonly string[]) {
 }
 
 /** Settings by topic; topics whose settings the user may not read are left out. */
-async function settingsOf(
-  brokers: Brokers,
-  names: readonly string[],
-): Promise<Map<string, DescribedConfig['settings']>> {
-  if (names.length === 0) return new Map()
+async function settingsOf(brokers: Brokers, names: readonly string[]) {
+  if (names.length === 0) return new Map<string, DescribedConfig['settings']>()
   // A broker other than the one that described the topics may not know a new topic yet.
   const isThere = ({ code }: DescribedConfig) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
   const { configs } = await repeated(

@@ -89,10 +89,7 @@ export class GroupOffsets {
    * transaction that has sent none yet, and it would hide the new owner's output.
    * @param now read again, because an owner that is missing from an older list may be a new member
    */
-  async fenceDeadOwners(
-    partitions: readonly TopicPartition[],
-    now: LatestGeneration,
-  ): Promise<void> {
+  async fenceDeadOwners(partitions: readonly TopicPartition[], now: LatestGeneration) {
     if (now.liveIds() === null) return
     const offsets = await this.#fetch(partitions, false)
     const owners = offsets

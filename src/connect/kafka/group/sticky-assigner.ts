@@ -58,10 +58,7 @@ function claimantOf({ memberId, memberMetadata }: GroupMember) {
 }
 
 /** Members read different topics during a rolling change of topologies. */
-async function partitionCounts(
-  claimants: readonly Claimant[],
-  brokers: Brokers,
-): Promise<Map<string, number>> {
+async function partitionCounts(claimants: readonly Claimant[], brokers: Brokers) {
   const counts = new Map<string, number>()
   for (const topic of new Set(claimants.flatMap((c) => c.topics))) {
     try {
@@ -165,11 +162,7 @@ const MOST_UNPACKED_OWNERS_BYTES = 2 ** 24
  * and that in each member's copy: with 100 members and 1,000 partitions 1.6 kB, 160 kB in all.
  * @param room bytes that each member may get
  */
-export function encodeShared(
-  ids: readonly string[],
-  owners: readonly Owner[],
-  room: number,
-): Buffer {
+export function encodeShared(ids: readonly string[], owners: readonly Owner[], room: number) {
   const parts = ids.map((id) => withLength(Buffer.from(id)))
   const plain = Buffer.concat([Buffer.from([FORMAT]), ...parts])
   if (owners.every(({ address }) => address === null)) return plain
