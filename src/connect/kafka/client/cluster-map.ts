@@ -73,9 +73,7 @@ export class ClusterMap {
 
   refuseUnusable(topic: string): void {
     const code = this.codeOf(topic) ?? CODE.NONE
-    if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-      throw notAllowed('DESCRIBE', { type: 'topic', name: topic })
-    }
+    if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('DESCRIBE', 'topic', topic)
     if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION || code === CODE.INVALID_TOPIC) {
       throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
     }

@@ -141,7 +141,7 @@ export function groupRefusal(code: number, group: string): TidemarkError | null 
         },
       )
     case CODE.GROUP_AUTHORIZATION_FAILED:
-      return notAllowed('READ', { type: 'group', name: group })
+      return notAllowed('READ', 'group', group)
     case CODE.TOPIC_AUTHORIZATION_FAILED:
       return new TidemarkError('AUTHORIZATION', message, {
         where: group,
@@ -195,9 +195,7 @@ export const ENDING = unavailable('the previous transaction is still being ended
 
 export function produceRefusal(code: number, to: TopicPartition): TidemarkError {
   if (code === CODE.CONCURRENT_TRANSACTIONS) return ENDING
-  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-    return notAllowed('WRITE', { type: 'topic', name: to.topic })
-  }
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) return notAllowed('WRITE', 'topic', to.topic)
   const kind = REFUSALS.get(code) ?? (isRetriable(code) ? 'BROKER_UNAVAILABLE' : 'COMMIT_FAILED')
   const details = { where: partitionName(to), hint: HINTS[kind] }
   return new TidemarkError(kind, `the broker answers ${nameOfCode(code)}`, details)
@@ -224,7 +222,7 @@ export function partitionRefusal(
   { operation, subject, otherwise = 'BROKER_UNAVAILABLE' }: PartitionFailure,
 ): TidemarkError {
   if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-    return notAllowed(operation, { type: 'topic', name: partition.topic })
+    return notAllowed(operation, 'topic', partition.topic)
   }
   const message = `the broker answered a request for ${subject} ${partitionName(partition)} with ${nameOfCode(code)}`
   return new TidemarkError(otherwise, message)
@@ -233,18 +231,13 @@ export function partitionRefusal(
 // Errors for missing rights (ACLs). `READ` and `WRITE` each imply the right to describe the
 // resource.
 
-interface Resource {
-  readonly type: 'topic' | 'group' | 'transactional id'
-  readonly name: string
-}
-
 const VERBS = { READ: 'Read', WRITE: 'Write', DESCRIBE: 'Describe', CREATE: 'Create' } as const
 const FLAGS = { topic: 'topic', group: 'group', 'transactional id': 'transactional-id' } as const
 
 type Operation = keyof typeof VERBS
 
 /** The error for a missing right, with the command that grants it. */
-export function notAllowed(operation: Operation, { type, name }: Resource): TidemarkError {
+export function notAllowed(operation: Operation, type: keyof typeof FLAGS, name: string) {
   const message = `the user has no right to ${operation} the ${type} "${name}"`
   const hint = `kafka-acls.sh --add --allow-principal User:… --operation ${VERBS[operation]} --${FLAGS[type]} ${name}`
   return new TidemarkError('AUTHORIZATION', message, { hint })
@@ -253,8 +246,8 @@ export function notAllowed(operation: Operation, { type, name }: Resource): Tide
 /** A worker reads as a group and writes under a transactional id. */
 export function notCoordinated({ type, id: name }: Coordinated): TidemarkError {
   return type === 'group'
-    ? notAllowed('READ', { type: 'group', name })
-    : notAllowed('WRITE', { type: 'transactional id', name })
+    ? notAllowed('READ', type, name)
+    : notAllowed('WRITE', 'transactional id', name)
 }
 
 // A client may log in where it need not, or not where it must. A listener without SASL answers a

@@ -355,9 +355,7 @@ function hindranceOf(
       "keep records longer (retention.ms, retention.bytes), then set the group's offset into the log"
     throw new TidemarkError('OFFSET_OUT_OF_RANGE', message, { where, hint })
   }
-  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) {
-    throw notAllowed('READ', { type: 'topic', name: topic })
-  }
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('READ', 'topic', topic)
   if (isGone(code)) {
     const message = `topic "${topic}" is not there any more`
     return new TidemarkError('TOPIC_MISSING', message, { where, hint: 'was it deleted?' })

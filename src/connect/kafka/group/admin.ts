@@ -180,7 +180,7 @@ export class KafkaAdmin {
 
 function refuseUnlessMade(name: string, code: number, message: string | null): void {
   if (code === CODE.NONE || code === CODE.TOPIC_ALREADY_EXISTS) return
-  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', { type: 'topic', name })
+  if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('CREATE', 'topic', name)
   const isTemporary = code === CODE.NOT_CONTROLLER || code === CODE.REQUEST_TIMED_OUT
   const fault = `topic "${name}" cannot be created: ${message ?? nameOfCode(code)}`
   throw isTemporary ? unavailable(fault) : configFault(fault)
@@ -198,7 +198,7 @@ async function describe(brokers: Brokers, names: readonly string[]) {
   const areElected = (answer: readonly TopicMetadata[]) => answer.every(isElected)
   const topics = await repeated(limit, () => brokers.describe(names), areElected)
   const denied = topics.find(({ code }) => code === CODE.TOPIC_AUTHORIZATION_FAILED)
-  if (denied !== undefined) throw notAllowed('DESCRIBE', { type: 'topic', name: denied.topic })
+  if (denied !== undefined) throw notAllowed('DESCRIBE', 'topic', denied.topic)
   return topics
 }
 
@@ -292,7 +292,7 @@ async function missingRights(
   const ofTopics = (operation: keyof typeof BITS, names: readonly string[]) =>
     names
       .filter((name) => lacks(described.get(name), operation))
-      .map((name) => notAllowed(operation, { type: 'topic', name }))
+      .map((name) => notAllowed(operation, 'topic', name))
   const groupId = { type: 'group', id: group } as const
   const asked = [
     missingRight(brokers.askCoordinator(groupId, describeGroup(group)), (answer) =>
