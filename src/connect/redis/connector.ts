@@ -13,7 +13,7 @@ import type { KeyedRows } from '../../topology/store.ts'
 import type { Connector } from '../system.ts'
 import type { RedisOptions } from './redis-client.ts'
 import { redisSource } from './redis-rows.ts'
-import { RedisSink } from './redis-sink.ts'
+import { redisSink } from './redis-sink.ts'
 
 const SETTINGS = under('Redis', {
   redis: setting<readonly string[]>({
@@ -76,7 +76,7 @@ export const redisConnector = {
       address: options.urls.join(','),
       connect: (report) => client.connect(report),
       rows: ({ from }) => redisSource(from as KeyedRows, client),
-      sink: (steps) => new RedisSink(client, steps),
+      sink: (steps) => redisSink(client, steps),
       close: () => client.close(),
     }
   },

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { NewRecord } from '../../../src/connect/port.ts'
 import type { Versioned } from '../../../src/connect/redis/redis-client.ts'
-import { RedisSink, versionKeyOf } from '../../../src/connect/redis/redis-sink.ts'
+import { redisSink, versionKeyOf } from '../../../src/connect/redis/redis-sink.ts'
 import { sinkVersion } from '../../../src/connect/system.ts'
 import { WrittenRecords } from '../../../src/connect/written-records.ts'
 import { writeOutside } from '../../../src/runtime/commit/outside-sinks.ts'
@@ -24,7 +24,7 @@ function committing(keepNewest: (values: readonly Versioned[]) => Promise<void>)
     },
   }
   const step = { topic: 'cards', system: { connector: 'redis', options: { ttlMs: 60_000 } } }
-  const sinks = new Map([['cards', new RedisSink(client, [step])]])
+  const sinks = new Map([['cards', redisSink(client, [step])]])
   const commit = async (records: readonly NewRecord[]) => {
     const outputs = WrittenRecords.of(records)
     const inLog = await writeOutside({ outputs, deadLetters: [], nextOffsets: [] }, sinks)

@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished } from 'vitest'
 import type { NewRecord } from '../../../src/connect/port.ts'
 import { Redis, type RedisOptions } from '../../../src/connect/redis/redis-client.ts'
 import { redisSource } from '../../../src/connect/redis/redis-rows.ts'
-import { RedisSink, versionKeyOf } from '../../../src/connect/redis/redis-sink.ts'
+import { redisSink, versionKeyOf } from '../../../src/connect/redis/redis-sink.ts'
 import { sinkVersion, VERSION_HEADER } from '../../../src/connect/system.ts'
 import { INVALID } from '../../../src/lookup/store-source.ts'
 import { record } from '../../connect/listener.ts'
@@ -62,7 +62,7 @@ describe.each(KINDS)('on %s', (kind, launch) => {
       }
       const unversioned = record(topic, { key: Buffer.from('a'), value: Buffer.from('1') })
       await run({
-        sink: new RedisSink(redis, [step]),
+        sink: redisSink(redis, [step]),
         record: (key, value) => {
           written++
           const place = { topic: 'events', partition: 0, offset: written }
