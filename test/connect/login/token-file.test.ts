@@ -1,7 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { TokenFile } from '../../../src/connect/kafka/client/tokens.ts'
+import { tokensOfFile } from '../../../src/connect/kafka/client/tokens.ts'
 import { HandClock } from '../../support/clocks.ts'
 import { folderWith } from '../../support/folder.ts'
 import { thrownBy } from '../../support/thrown.ts'
@@ -16,7 +16,7 @@ function jwt(expiresAtMs: number): string {
 function tokenFile(content: string) {
   const path = join(folderWith({ token: content }), 'token')
   const clock = new HandClock(NOW_MS)
-  return { path, clock, file: new TokenFile(path, clock) }
+  return { path, clock, file: tokensOfFile(path, clock) }
 }
 
 test('the token of a file is read again when another file takes its place', async () => {

@@ -7,8 +7,8 @@ import {
   type AccessToken,
   type RenewalContext,
   RenewedTokens,
-  TokenFile,
   type Tokens,
+  tokensOfFile,
 } from './tokens.ts'
 
 // SASL OAUTHBEARER (RFC 7628), instead of the library's own. That one takes a refusal for success,
@@ -96,7 +96,7 @@ export function bearerLoginOf(sasl: KafkaSasl | undefined, context: RenewalConte
 
 function tokensOf(token: BearerOptions['token'], context: RenewalContext): Tokens {
   if (typeof token === 'function') return new RenewedTokens(token, context)
-  if ('file' in token) return new TokenFile(token.file, context.clock)
+  if ('file' in token) return tokensOfFile(token.file, context.clock)
   return new RenewedTokens(tokensOfClient(token, context.clock), context)
 }
 

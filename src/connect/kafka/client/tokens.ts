@@ -167,39 +167,26 @@ export function expiryOfJwt(value: string): number | null {
 }
 
 /** A file whose token is replaced before it runs out, as for Kubernetes' service accounts. */
-export class TokenFile implements Tokens {
-  readonly #path: string
-  readonly #clock: Clock
-  #latest: AccessToken | null = null
-
-  constructor(path: string, clock: Clock) {
-    this.#path = path
-    this.#clock = clock
-  }
-
-  async current(): Promise<AccessToken> {
-    const value = await this.#read()
-    if (value !== this.#latest?.value) {
-      // Only the issuer of a token that is not a JWT knows when it runs out.
-      this.#latest = { value, expiresAtMs: expiryOfJwt(value) ?? Number.POSITIVE_INFINITY }
-    }
-    const { expiresAtMs } = this.#latest
-    const leftMs = expiresAtMs - this.#clock.nowMs()
-    if (leftMs > 0) return this.#latest
-    throw this.#unavailable(`ran out ${-leftMs} ms ago`)
-  }
-
-  async #read(): Promise<string> {
-    const text = await readFile(this.#path, 'utf8').catch((cause: unknown) => {
-      throw this.#unavailable(`cannot be read: ${messageOf(cause)}`, cause)
-    })
-    const value = text.trim()
-    if (isBearer(value)) return value
-    throw this.#unavailable('is no bearer token (RFC 6750)')
-  }
-
-  #unavailable(fault: string, cause?: unknown) {
+export function tokensOfFile(path: string, clock: Clock): Tokens {
+  let latest: AccessToken | null = null
+  const fault = (message: string, cause?: unknown) => {
     const hint = 'whatever writes the file should replace it before its token runs out'
-    return unavailable(`the access token in ${this.#path} ${fault}`, { hint, cause })
+    return unavailable(`the access token in ${path} ${message}`, { hint, cause })
+  }
+  return {
+    async current() {
+      const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+        throw fault(`cannot be read: ${messageOf(cause)}`, cause)
+      })
+      const value = text.trim()
+      if (!isBearer(value)) throw fault('is no bearer token (RFC 6750)')
+      if (value !== latest?.value) {
+        // Only the issuer of a token that is not a JWT knows when it runs out.
+        latest = { value, expiresAtMs: expiryOfJwt(value) ?? Number.POSITIVE_INFINITY }
+      }
+      const leftMs = latest.expiresAtMs - clock.nowMs()
+      if (leftMs <= 0) throw fault(`ran out ${-leftMs} ms ago`)
+      return latest
+    },
   }
 }
