@@ -117,12 +117,8 @@ export class MemoryRecords implements Records, Source, Topics {
   }
 
   async describe(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
-    const known = new Map<string, TopicInfo>()
-    for (const name of names) {
-      const info = this.#log.describe(name)
-      if (info !== undefined) known.set(name, info)
-    }
-    return known
+    const infos = names.flatMap((name) => this.#log.describe(name) ?? [])
+    return new Map(infos.map((info) => [info.name, info]))
   }
 
   async offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
