@@ -26,11 +26,6 @@ export interface ClientCredentials {
   readonly ca?: string
 }
 
-interface Answer {
-  readonly status: number
-  readonly text: string
-}
-
 const MOST_BYTES = 1_000_000
 /** Status codes below 500 after which the same request may succeed: time-out, too many requests. */
 const TEMPORARY: ReadonlySet<number> = new Set([408, 429])
@@ -75,7 +70,7 @@ export function tokensOfClient(client: ClientCredentials, clock: Clock): TokenPr
   }
 }
 
-async function ask(client: ClientCredentials, signal: AbortSignal): Promise<Answer> {
+async function ask(client: ClientCredentials, signal: AbortSignal) {
   const { url: where } = client
   try {
     return await post(client, signal)
@@ -90,7 +85,7 @@ async function ask(client: ClientCredentials, signal: AbortSignal): Promise<Answ
   }
 }
 
-async function post(client: ClientCredentials, signal: AbortSignal): Promise<Answer> {
+async function post(client: ClientCredentials, signal: AbortSignal) {
   const { url, scope, ca } = client
   const request = new URL(url).protocol === 'https:' ? requestHttps : requestHttp
   const form = new URLSearchParams({ grant_type: 'client_credentials', ...(scope && { scope }) })

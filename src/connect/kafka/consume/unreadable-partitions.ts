@@ -1,8 +1,9 @@
 import type { Clock } from '../../../kernel/clock.ts'
 import type { TidemarkError } from '../../../kernel/errors.ts'
 import { partitionName } from '../../../kernel/ids.ts'
-import { Backoff, type BackoffRange, type Random } from '../../../kernel/random.ts'
+import { Backoff, type BackoffRange } from '../../../kernel/random.ts'
 import type { TopicPartition, Unreadable } from '../../port.ts'
+import type { Brokers } from '../client/brokers.ts'
 
 /** A failure that passes within this time is not reported, ms. */
 const NEWS_MS = 3_000
@@ -100,18 +101,16 @@ interface Setback {
 
 /** Backs off exponentially by partition, by identity: one assigned again is a new object. */
 export class PartitionBackoff<P extends object> {
-  readonly #clock: Clock
-  readonly #random: Random
+  readonly #o: Pick<Brokers, 'clock' | 'random'>
   readonly #setbacks = new WeakMap<P, Setback>()
 
-  constructor({ clock, random }: { readonly clock: Clock; readonly random: Random }) {
-    this.#clock = clock
-    this.#random = random
+  constructor(options: Pick<Brokers, 'clock' | 'random'>) {
+    this.#o = options
   }
 
   has(partition: P): boolean {
     const setback = this.#setbacks.get(partition)
-    return setback !== undefined && setback.untilMs > this.#clock.elapsedMs()
+    return setback !== undefined && setback.untilMs > this.#o.clock.elapsedMs()
   }
 
   over(partition: P): void {
@@ -123,12 +122,12 @@ export class PartitionBackoff<P extends object> {
    * @throws the problem: it is permanent, or the topic has not existed for 5 s
    */
   add(partition: P, problem: TidemarkError, askedMs: number): number {
-    const nowMs = this.#clock.elapsedMs()
+    const nowMs = this.#o.clock.elapsedMs()
     const before = this.#setbacks.get(partition)
     const missingSinceMs = missingSince(problem, before, nowMs)
     const isGone = missingSinceMs !== null && askedMs - missingSinceMs > GONE_MS
     if (isGone || (missingSinceMs === null && problem.code !== 'BROKER_UNAVAILABLE')) throw problem
-    const backoff = before?.backoff ?? new Backoff(RETRY, this.#random)
+    const backoff = before?.backoff ?? new Backoff(RETRY, this.#o.random)
     const waitMs = backoff.nextMs()
     this.#setbacks.set(partition, { backoff, missingSinceMs, untilMs: nowMs + waitMs })
     return waitMs

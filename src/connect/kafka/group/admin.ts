@@ -57,12 +57,10 @@ export function partitionOffsetsOf(
   offsets: ReadonlyMap<string, FetchedOffset>,
   group: string,
 ): PartitionOffsets {
-  const { offset, metadata } = offsets.get(partitionName(range)) ?? { offset: -1, metadata: '' }
-  if (offset < 0) return { ...range, committed: null }
-  return {
-    ...range,
-    committed: { nextOffset: offset, metadata: readMark(metadata, group).metadata },
-  }
+  const fetched = offsets.get(partitionName(range))
+  if (fetched === undefined || fetched.offset < 0) return { ...range, committed: null }
+  const { metadata } = readMark(fetched.metadata, group)
+  return { ...range, committed: { nextOffset: fetched.offset, metadata } }
 }
 
 /** Asks about the cluster over connections that are opened when first used and after a failure. */
