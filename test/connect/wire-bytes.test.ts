@@ -41,11 +41,7 @@ describe('what a request is written with', () => {
         reader.endStruct()
         expect(reader.int64()).toBe(big)
         expect(reader.string()).toBe(string)
-        const read = reader.array((of) => {
-          const item = of.string()
-          of.endStruct()
-          return item
-        })
+        const read = reader.structs(() => reader.string())
         expect(read).toEqual(list)
         expect(reader.bytes()).toEqual(set)
         reader.endStruct()

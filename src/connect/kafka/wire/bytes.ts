@@ -177,21 +177,23 @@ export class ResponseReader {
     return this.int8() !== 0
   }
 
-  array<T>(read: (reader: this) => T): T[] {
+  array<T>(read: () => T): T[] {
     const length = this.#isFlexible ? this.varint() - 1 : this.int32()
-    return Array.from({ length: Math.max(0, length) }, () => read(this))
+    return Array.from({ length: Math.max(0, length) }, read)
+  }
+
+  structs<T>(read: () => T): T[] {
+    return this.array(() => {
+      const struct = read()
+      this.endStruct()
+      return struct
+    })
   }
 
   byTopic<T>(read: (topic: string) => T, readTopic = () => this.string() ?? ''): T[] {
-    const topics = this.array(() => {
+    const topics = this.structs(() => {
       const topic = readTopic()
-      const partitions = this.array(() => {
-        const partition = read(topic)
-        this.endStruct()
-        return partition
-      })
-      this.endStruct()
-      return partitions
+      return this.structs(() => read(topic))
     })
     return topics.flat()
   }

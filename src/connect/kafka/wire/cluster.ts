@@ -42,32 +42,27 @@ export function metadata(version: 8 | 12, topics: readonly string[]): Request<Me
       to.boolean(true)
     },
     read: (from) => {
-      const nodes = from.array(() => {
+      const nodes = from.structs(() => {
         const [nodeId, host] = [from.int32(), from.string() ?? '']
-        const [port, rack] = [from.int32(), from.string()]
-        from.endStruct()
-        return { nodeId, host, port, rack }
+        return { nodeId, host, port: from.int32(), rack: from.string() }
       })
       // Cluster id.
       from.string()
       const controllerId = from.int32()
-      const described = from.array(() => {
+      const described = from.structs(() => {
         const [code, topic] = [from.int16(), from.string() ?? '']
         const id = isNew ? from.uuid() : null
         // Whether it is an internal topic.
         from.boolean()
-        const partitions = from.array(() => {
+        const partitions = from.structs(() => {
           // The partition's error code; `leader` says the same.
           from.int16()
           const ids = { partition: from.int32(), leader: from.int32(), leaderEpoch: from.int32() }
           // Replicas, in-sync replicas and offline replicas.
           for (let lists = 0; lists < 3; lists++) from.array(() => from.int32())
-          from.endStruct()
           return ids
         })
-        const operations = from.int32()
-        from.endStruct()
-        return { code, topic, id, partitions, operations }
+        return { code, topic, id, partitions, operations: from.int32() }
       })
       return { nodes, controllerId, topics: described }
     },
@@ -89,18 +84,16 @@ export function apiVersions(version: string): Request<BrokerApis> {
     read: (from) => {
       // Error code.
       from.int16()
-      const versions = from.array(() => {
+      const versions = from.structs(() => {
         const [api, oldest, newest] = [from.int16(), from.int16(), from.int16()]
-        from.endStruct()
         return [api, [oldest, newest]] as const
       })
       from.throttle()
       const features = from.tagged().get(FINALIZED_FEATURES)
-      const levels = features?.array(() => {
+      const levels = features?.structs(() => {
         const [name, newest] = [features.string() ?? '', features.int16()]
         // The minimum version level.
         features.int16()
-        features.endStruct()
         return [name, newest] as const
       })
       return { versions: new Map(versions), features: new Map(levels) }

@@ -70,10 +70,8 @@ export function fetch(positions: readonly RequestedPartition[], isById: boolean,
           // Last stable offset.
           from.int64()
           const lowOffset = from.int64()
-          const aborted = from.array(() => {
-            const transaction = { producerId: from.int64(), firstOffset: from.int64() }
-            from.endStruct()
-            return transaction
+          const aborted = from.structs(() => {
+            return { producerId: from.int64(), firstOffset: from.int64() }
           })
           // Preferred read replica, which is only sent to clients with a rack.
           from.int32()
