@@ -5,6 +5,7 @@ import type { CompressionOf, NewRecords, RecordSink, TopicInfo } from '../../por
 import { WrittenRecords } from '../../written-records.ts'
 import type { Brokers } from '../client/brokers.ts'
 import { isUnavailable, unavailable } from '../client/errors.ts'
+import type { ProducerState } from '../codec/batch-header.ts'
 import { BatchEncoder, LAST_SEQUENCE } from '../codec/encode.ts'
 import { initProducerId, type ProducerIdentity } from '../wire/produce.ts'
 import { CODE, nameOfCode } from '../wire/protocol.ts'
@@ -80,10 +81,10 @@ export class Producer {
     await this.#learn(await inTurns(this.#unknownIn(records)))
     const identity = this.#identity
     if (identity === null) throw new TidemarkError('INVARIANT', 'a producer without an identity')
-    return inTurns(this.#packAll(records, { identity, isTransactional }))
+    return inTurns(this.#packAll(records, { ...identity, isTransactional }))
   }
 
-  *#packAll(records: WrittenRecords, by: EncodeIdentity): Generator<void, Outgoing[]> {
+  *#packAll(records: WrittenRecords, by: EncodingProducer): Generator<void, Outgoing[]> {
     this.#encoder.begin()
     const outgoing: Outgoing[] = []
     for (const [topic, partitions] of yield* this.#byPartition(records)) {
@@ -195,7 +196,7 @@ export class Producer {
     return topics
   }
 
-  *#pack(to: Outgoing, { identity, isTransactional }: EncodeIdentity): Generator<void, void> {
+  *#pack(to: Outgoing, by: EncodingProducer): Generator<void, void> {
     const { topic } = to
     const { maxMessageBytes, segmentBytes } = this.#topics.get(topic) ?? {}
     const compression = this.#compressionOf(topic)
@@ -207,7 +208,7 @@ export class Producer {
         this.#throughput.requestBytes,
         compression === 'none' ? Number.POSITIVE_INFINITY : MOST_PACKED_BYTES,
       ),
-      producer: { ...identity, baseSequence: this.#sequenceOf(to), isTransactional },
+      producer: { ...by, baseSequence: this.#sequenceOf(to) },
       compression,
     })
   }
@@ -218,7 +219,7 @@ export class Producer {
     const [refused] = to.batches
     if (identity === null || refused === undefined) return
     this.#refused.set(to.topic, Math.ceil(refused.bytes.length / 2))
-    atOnce(this.#pack(to, { identity, isTransactional }))
+    atOnce(this.#pack(to, { ...identity, isTransactional }))
   }
 
   #acknowledged(to: Outgoing): void {
@@ -233,10 +234,7 @@ export class Producer {
   }
 }
 
-interface EncodeIdentity {
-  readonly identity: ProducerIdentity
-  readonly isTransactional: boolean
-}
+type EncodingProducer = Omit<ProducerState, 'baseSequence'>
 
 const SENDING = { transactionalId: null, joinsTransaction: false, withinMs: null }
 

@@ -193,7 +193,7 @@ export class Transactions {
 
   async #sendOffsets(member: MemberGeneration, offsets: readonly PartitionOffset[]): Promise<void> {
     if (offsets.length === 0) return
-    const request = txnOffsetCommit(this.#version, this.#open(), { member, offsets })
+    const request = txnOffsetCommit(this.#open(), member, offsets)
     const asking = this.#ask({ type: 'group', id: member.group }, request)
     const { code } = await asking.catch((error: unknown) => {
       this.#hasLostOffsets = true
@@ -203,7 +203,7 @@ export class Transactions {
   }
 
   async #end(): Promise<'committed' | 'unknown'> {
-    const request = endTxn(this.#version, this.#open(), 'commit')
+    const request = endTxn(this.#open(), 'commit')
     const { clock } = this.#brokers
     const deadlineMs = clock.elapsedMs() + OPEN_MS
     for (let lost = 0; lost < END_ATTEMPTS && clock.elapsedMs() < deadlineMs; ) {
@@ -239,7 +239,7 @@ export class Transactions {
     const mustFence = this.#version === 1 && (hasLost || this.#hasLostOffsets)
     const abort = mustFence
       ? initProducerId(this.transactionalId, this.#openMs, identity)
-      : endTxn(this.#version, this.#open(), 'abort')
+      : endTxn(this.#open(), 'abort')
     await this.#brokers.askCoordinator(this.#coordinator, abort).catch(() => {})
     this.#producer.useIdentity(null)
   }
@@ -248,7 +248,7 @@ export class Transactions {
     const { identity } = this.#producer
     if (identity === null)
       throw new TidemarkError('INVARIANT', 'a transaction without a producer identity')
-    return { transactionalId: this.transactionalId, producer: identity }
+    return { version: this.#version, transactionalId: this.transactionalId, producer: identity }
   }
 }
 

@@ -34,11 +34,7 @@ export function produceBatches(
         for (let i = 0; i < 3; i++) from.int64()
         if (form.isFlexible) {
           // Errors of single records, and their message.
-          from.array(() => {
-            from.int32()
-            from.string()
-            from.endStruct()
-          })
+          from.structs(() => [from.int32(), from.string()])
           from.string()
         }
         return { topic, partition, code }
@@ -61,6 +57,7 @@ export interface ProducerIdentity {
 export type TransactionVersion = 1 | 2
 
 interface InTransaction {
+  readonly version: TransactionVersion
   readonly transactionalId: string
   readonly producer: ProducerIdentity
 }
@@ -114,12 +111,9 @@ export function addOffsetsToTxn(transaction: InTransaction, group: string) {
 }
 
 export function txnOffsetCommit(
-  version: TransactionVersion,
-  { transactionalId, producer }: InTransaction,
-  {
-    member: { group, generationId, memberId },
-    offsets,
-  }: { readonly member: MemberGeneration; readonly offsets: readonly PartitionOffset[] },
+  { version, transactionalId, producer }: InTransaction,
+  { group, generationId, memberId }: MemberGeneration,
+  offsets: readonly PartitionOffset[],
 ) {
   return request('TxnOffsetCommit', {
     form: version === 2 ? flexible(5) : API.TxnOffsetCommit,
@@ -135,11 +129,8 @@ export function txnOffsetCommit(
 }
 
 /** @returns the identity for the next transaction, which is a new one under version 2 */
-export function endTxn(
-  version: TransactionVersion,
-  transaction: InTransaction,
-  end: 'commit' | 'abort',
-) {
+export function endTxn(transaction: InTransaction, end: 'commit' | 'abort') {
+  const { version } = transaction
   return request('EndTxn', {
     form: version === 2 ? flexible(5) : API.EndTxn,
     write: (to) => writeTransaction(to, transaction).boolean(end === 'commit'),
