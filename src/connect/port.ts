@@ -107,11 +107,9 @@ export interface NewRecords extends Iterable<NewRecord> {
   readonly length: number
 }
 
-export interface NextOffset extends TopicPartition {
+/** Its metadata has at most {@link MOST_METADATA_BYTES} bytes. */
+export interface NextOffset extends TopicPartition, Committed {
   readonly epoch: number
-  readonly nextOffset: number
-  /** At most {@link MOST_METADATA_BYTES} bytes. */
-  readonly metadata: string
 }
 
 /**
