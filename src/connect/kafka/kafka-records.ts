@@ -1,6 +1,5 @@
 import { type KafkaConfig, logLevel } from 'kafkajs'
 import { wallClock } from '../../kernel/clock.ts'
-import type { TidemarkError } from '../../kernel/errors.ts'
 import { systemRandom } from '../../kernel/random.ts'
 import type {
   CompressionOf,
@@ -8,14 +7,11 @@ import type {
   FollowOptions,
   Guarantee,
   JoinOptions,
-  LogRecord,
   Member,
   Needs,
   NewTopic,
-  PartitionOffsets,
   Records,
   Source,
-  TopicInfo,
   TopicPartition,
   Topics,
 } from '../port.ts'
@@ -70,27 +66,27 @@ export class KafkaRecords implements Records, Source, Topics {
     this.#zombieFencing = new ZombieFencing(options.workerName, this.#sessionTimeoutMs)
   }
 
-  missingRights(needs: Needs): Promise<readonly TidemarkError[]> {
+  missingRights(needs: Needs) {
     return this.#admin.missingRights(needs, this.#transactionalId(needs.group, needs.guarantee))
   }
 
-  describe(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
+  describe(names: readonly string[]) {
     return this.#admin.describe(names)
   }
 
-  create(topics: readonly NewTopic[]): Promise<void> {
+  create(topics: readonly NewTopic[]) {
     return this.#admin.create(topics)
   }
 
-  readAll(partition: TopicPartition): Promise<readonly LogRecord[]> {
+  readAll(partition: TopicPartition) {
     return this.#admin.readAll(partition)
   }
 
-  offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
+  offsets(group: string, topic: string) {
     return this.#admin.offsets(group, topic)
   }
 
-  offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {
+  offsetsSince(topic: string, timeMs: number) {
     return this.#admin.offsetsSince(topic, timeMs)
   }
 
