@@ -174,13 +174,13 @@ export class KafkaReader implements Followed {
   }
 
   async #lookForMore(): Promise<void> {
-    const { clock } = this.#connections.brokers
+    const { brokers } = this.#connections
+    const { topic } = this.#o
     for (;;) {
-      await clock.sleep(LOOK_MS, this.#over.signal)
+      await brokers.clock.sleep(LOOK_MS, this.#over.signal)
       if (this.#over.signal.aborted) return
-      await this.#connections.brokers.refresh().catch(() => {})
-      for (const partition of this.#connections.brokers.map.partitionsOf(this.#o.topic)) {
-        const topic = this.#o.topic
+      await brokers.refresh().catch(() => {})
+      for (const partition of brokers.map.partitionsOf(topic)) {
         if (!this.#partitions.has(partitionName({ topic, partition }))) this.#add(partition, 0)
       }
       this.#fetcher.wake()

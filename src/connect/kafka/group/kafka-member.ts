@@ -22,7 +22,6 @@ import { lookBack } from '../consume/partition-reads.ts'
 import { Unreadables } from '../consume/unreadable-partitions.ts'
 import { KafkaWriter, type Producer } from '../produce/producer.ts'
 import { Transactions } from '../produce/transactions.ts'
-import type { Generation } from '../wire/groups.ts'
 import { type KafkaAdmin, partitionOffsetsOf, type Range } from './admin.ts'
 import {
   AtLeastOnce,
@@ -259,15 +258,12 @@ export class KafkaMember implements Member {
   }
 
   async #assigned(assigned: Assigned): Promise<void> {
-    const untouched = await this.#untouched(assigned.generation)
-    if (!this.#isOver) this.#safely(() => this.#assign(assigned, untouched))
-  }
-
-  /** Returns the partitions that are as this member left them; on any failure none. */
-  async #untouched(generation: Generation): Promise<readonly Owned[]> {
-    const looking = this.#offsets.unchanged(this.#positions.doubtful(generation), LOOK_MS)
+    const doubtful = this.#positions.doubtful(assigned.generation)
+    const looking = this.#offsets.unchanged(doubtful, LOOK_MS)
     const limit = { ms: 2 * LOOK_MS, doing: 'checking committed offsets', clock: this.#clock }
-    return within(limit, looking).catch(() => [])
+    // The partitions that are as this member left them; on any failure none.
+    const untouched = await within(limit, looking).catch(() => [])
+    if (!this.#isOver) this.#safely(() => this.#assign(assigned, untouched))
   }
 
   #assign(assigned: Assigned, untouched: readonly Owned[]): void {
