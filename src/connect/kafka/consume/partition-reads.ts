@@ -4,13 +4,7 @@ import type { LogRecord, Start, TopicPartition } from '../../port.ts'
 import type { Brokers } from '../client/brokers.ts'
 import { partitionRefusal, unavailable, withoutLeader } from '../client/errors.ts'
 import { type Portion, RecordSet } from '../codec/record-set.ts'
-import {
-  type FetchedPartition,
-  type FetchOptions,
-  fetch,
-  listOffsets,
-  ONE_BATCH,
-} from '../wire/fetch.ts'
+import { type FetchOptions, fetch, listOffsets, ONE_BATCH } from '../wire/fetch.ts'
 import { CODE, hasMoved } from '../wire/protocol.ts'
 
 const AT_ONCE: FetchOptions = {
@@ -40,6 +34,7 @@ export async function readPartition(
   lowOffset: number,
 ): Promise<LogRecord[]> {
   const { clock } = brokers
+  const name = partitionName(partition)
   const records: LogRecord[] = []
   const deadlineMs = clock.elapsedMs() + OPEN_MS
   let endOffset = Number.POSITIVE_INFINITY
@@ -50,10 +45,13 @@ export async function readPartition(
       throw partitionRefusal(code, partition, READ_RECORDS)
     }
     endOffset = Math.min(endOffset, fetched.highWatermark)
-    const next = await unpackInto(records, fetched, offset)
+    const { set: bytes, aborted } = fetched
+    const set = new RecordSet(bytes, { partition: name, fromOffset: offset, aborted })
+    await unpackInto(records, set)
+    const next = set.nextOffset
     if (next === offset && next < endOffset) {
       if (clock.elapsedMs() >= deadlineMs) {
-        const message = `a transaction of another owner on ${partitionName(partition)} has not been ended yet`
+        const message = `a transaction of another owner on ${name} has not been ended yet`
         throw unavailable(message)
       }
       await clock.sleep(RETRY_MS)
@@ -63,20 +61,13 @@ export async function readPartition(
   return records
 }
 
-async function unpackInto(
-  records: LogRecord[],
-  { topic, partition, set: bytes, aborted }: FetchedPartition,
-  fromOffset: number,
-): Promise<number> {
-  const name = partitionName({ topic, partition })
-  const set = new RecordSet(bytes, { partition: name, fromOffset, aborted })
+async function unpackInto(records: LogRecord[], set: RecordSet): Promise<void> {
   while (!set.isRead) {
     const portion = set.next()
     if (portion === null) await set.unpack()
     else if (portion.packed !== null) throw portion.packed.error
     else records.push(...portion.records)
   }
-  return set.nextOffset
 }
 
 /**
@@ -127,7 +118,7 @@ async function fetchFrom(
   brokers: Brokers,
   from: TopicPartition & { readonly offset: number },
   options: FetchOptions,
-): Promise<{ readonly code: number; readonly fetched: FetchedPartition | undefined }> {
+) {
   const at = { ...from, topicId: null, leaderEpoch: brokers.map.leaderEpochOf(from) }
   const answer = await brokers.ask(leaderOf(brokers, from), fetch([at], false, options))
   const [fetched] = answer.partitions
