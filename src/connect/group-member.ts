@@ -1,15 +1,7 @@
 import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { partitionName, position } from '../kernel/ids.ts'
 import type { LifecycleTable } from '../kernel/lifecycle.ts'
-import type {
-  Assignment,
-  JoinOptions,
-  LogPoint,
-  MemberHandlers,
-  Owners,
-  PartitionOffsets,
-  Start,
-} from './port.ts'
+import type { Assignment, JoinOptions, LogPoint, Owners, PartitionOffsets, Start } from './port.ts'
 
 /**
  * The committed offset, or without one the requested start. A partition that was added
@@ -67,7 +59,7 @@ export function lookBackSince(timestampMs: number | null, lookBackMs: number): n
   return sinceMs < 0 ? null : sinceMs
 }
 
-export function lookBackMsOf(handlers: MemberHandlers, start: Start): number {
+export function lookBackMsOf({ handlers }: JoinOptions, start: Start): number {
   return handlers.lookBackMs?.(start) ?? Number.POSITIVE_INFINITY
 }
 

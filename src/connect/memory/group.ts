@@ -138,7 +138,7 @@ export class MemoryGroup {
 
   assignmentOf(partition: TopicPartition, options: JoinOptions): Assignment {
     const start = groupStart(this.offsets(partition), options)
-    const lookBackMs = lookBackMsOf(options.handlers, start)
+    const lookBackMs = lookBackMsOf(options, start)
     const lookBackOffset = plainLookBack(start, lookBackMs) ?? this.#lookBack(start, lookBackMs)
     this.#epochs++
     return { ...start, lookBackOffset, epoch: this.#epochs }

@@ -1,10 +1,4 @@
-import {
-  type Computed,
-  INVALID,
-  type StoredRow,
-  type StoreSource,
-  UNREAD,
-} from '../../lookup/store-source.ts'
+import { INVALID, type StoredRow, type StoreSource, UNREAD } from '../../lookup/store-source.ts'
 import type { KeyedRows } from '../../topology/store.ts'
 import type { Redis } from './redis-client.ts'
 
@@ -16,7 +10,7 @@ export function redisSource({ options: rows }: KeyedRows, redis: Pick<Redis, 'ge
   const { fields } = rows
   const named = fields ?? ['']
   return {
-    async getMany(keys: readonly string[]): Promise<readonly StoredRow[]> {
+    async getMany(keys) {
       const wanted = keys.flatMap((key) => named.map((field) => keyOf(rows, key, field)))
       const answers = await redis.get(wanted.filter((key) => key !== null))
       const [first] = answers
@@ -28,7 +22,7 @@ export function redisSource({ options: rows }: KeyedRows, redis: Pick<Redis, 'ge
       return keys.map((_, i) => partial(values.slice(i * length, (i + 1) * length), fields))
     },
 
-    async setMany(computed: readonly Computed[], ttlMs: number): Promise<void> {
+    async setMany(computed, ttlMs) {
       const values = computed.flatMap(({ key, value, fields: computedFields }) =>
         (fields === undefined ? named : computedFields).flatMap((field) => {
           const at = keyOf(rows, key, field)

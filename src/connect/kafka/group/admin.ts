@@ -1,13 +1,6 @@
 import { configFault, TidemarkError } from '../../../kernel/errors.ts'
 import { partitionName } from '../../../kernel/ids.ts'
-import type {
-  LogRecord,
-  Needs,
-  NewTopic,
-  PartitionOffsets,
-  TopicInfo,
-  TopicPartition,
-} from '../../port.ts'
+import type { Needs, NewTopic, PartitionOffsets, TopicInfo, TopicPartition } from '../../port.ts'
 import type { Brokers } from '../client/brokers.ts'
 import {
   isUnavailable,
@@ -19,16 +12,11 @@ import {
 } from '../client/errors.ts'
 import { repeated } from '../client/waiting.ts'
 import { readPartition } from '../consume/partition-reads.ts'
-import {
-  createTopics,
-  type DescribedConfig,
-  describeConfigs,
-  type TopicMetadata,
-} from '../wire/cluster.ts'
+import { createTopics, describeConfigs, type TopicMetadata } from '../wire/cluster.ts'
 import { type LogEnd, listOffsets } from '../wire/fetch.ts'
 import { describeGroup, type FetchedOffset } from '../wire/groups.ts'
 import { tryTransactionalId } from '../wire/produce.ts'
-import { CODE, hasMoved, isDenied, nameOfCode } from '../wire/protocol.ts'
+import { CODE, type Coded, hasMoved, isDenied, nameOfCode } from '../wire/protocol.ts'
 import { GroupOffsets, readMark } from './group-offsets.ts'
 
 const SETTINGS = [
@@ -103,7 +91,7 @@ export class KafkaAdmin {
     }
   }
 
-  readAll(partition: TopicPartition): Promise<LogRecord[]> {
+  readAll(partition: TopicPartition) {
     return this.#ask(async (brokers) => {
       await brokers.learn([partition.topic])
       const lowOffset = (await endsOf(brokers, [partition], 'low')).get(partitionName(partition))
@@ -202,9 +190,9 @@ async function describe(brokers: Brokers, names: readonly string[]) {
 
 /** Settings by topic; topics whose settings the user may not read are left out. */
 async function settingsOf(brokers: Brokers, names: readonly string[]) {
-  if (names.length === 0) return new Map<string, DescribedConfig['settings']>()
+  if (names.length === 0) return new Map<string, ReadonlyMap<string, string>>()
   // A broker other than the one that described the topics may not know a new topic yet.
-  const isThere = ({ code }: DescribedConfig) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
+  const isThere = ({ code }: Coded) => code !== CODE.UNKNOWN_TOPIC_OR_PARTITION
   const { configs } = await repeated(
     { everyMs: RETRY_MS, forMs: KNOWN_MS, clock: brokers.clock },
     () => brokers.askAny(describeConfigs(names, SETTINGS)),
@@ -254,7 +242,7 @@ function away(error: unknown): readonly never[] {
 
 function infoOf(
   topic: Pick<TopicInfo, 'name' | 'id' | 'partitions'>,
-  settings: DescribedConfig['settings'] | undefined,
+  settings: ReadonlyMap<string, string> | undefined,
 ): TopicInfo {
   const numberOf = (name: (typeof SETTINGS)[number]) => {
     const text = settings?.get(name)

@@ -23,13 +23,7 @@ import { Unreadables } from '../consume/unreadable-partitions.ts'
 import { KafkaWriter, type Producer } from '../produce/producer.ts'
 import { Transactions } from '../produce/transactions.ts'
 import { type KafkaAdmin, partitionOffsetsOf, type Range } from './admin.ts'
-import {
-  AtLeastOnce,
-  type CommitContext,
-  CommitGate,
-  type Committing,
-  ExactlyOnce,
-} from './committing.ts'
+import { AtLeastOnce, CommitGate, type Committing, ExactlyOnce } from './committing.ts'
 import { GroupOffsets } from './group-offsets.ts'
 import { type Assigned, Membership } from './membership.ts'
 import { type Owned, Positions } from './positions.ts'
@@ -121,7 +115,7 @@ export class KafkaMember implements Member {
     })
     const { quick, producer } = connections
     this.#offsets = new GroupOffsets(quick, options.group)
-    const context: CommitContext = {
+    const context = {
       group: options.group,
       clock,
       offsets: this.#offsets,
@@ -357,7 +351,7 @@ export class KafkaMember implements Member {
         continue
       }
       const start = groupStart(partitionOffsetsOf(range, stable, group), this.#o)
-      const lookBackMs = lookBackMsOf(this.#o.handlers, start)
+      const lookBackMs = lookBackMsOf(this.#o, start)
       const lookBackOffset = await lookBack(waiting, start, lookBackMs)
       const assignment = { ...start, lookBackOffset, epoch: owned.epoch }
       starts.push({ owned, assignment, endOffset: range.endOffset })

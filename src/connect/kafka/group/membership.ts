@@ -1,9 +1,4 @@
-import kafkajs, {
-  type Assigner,
-  type GroupMember,
-  type GroupMemberAssignment,
-  PartitionAssigners,
-} from 'kafkajs'
+import kafkajs, { type Assigner, type GroupMember, PartitionAssigners } from 'kafkajs'
 import { TidemarkError } from '../../../kernel/errors.ts'
 import { Backoff } from '../../../kernel/random.ts'
 import type { TopicPartition } from '../../port.ts'
@@ -189,7 +184,7 @@ export class Membership {
     return generation
   }
 
-  async #assign({ groupProtocol, members }: Joined): Promise<GroupMemberAssignment[]> {
+  async #assign({ groupProtocol, members }: Joined) {
     const assigner = this.#assigners.find(({ name }) => name === groupProtocol)
     if (assigner === undefined) {
       const message = `the group assigns its partitions by "${groupProtocol}", which this worker does not know`

@@ -1,5 +1,5 @@
 import type { NewTopic } from '../../port.ts'
-import { API, CODE, type Coded, flexible, type Request, request } from './protocol.ts'
+import { API, CODE, flexible, type Request, request } from './protocol.ts'
 
 export interface TopicMetadata {
   readonly code: number
@@ -125,11 +125,6 @@ export function createTopics(topics: readonly NewTopic[], timeoutMs: number) {
   return { ...asked, waitsMs: timeoutMs }
 }
 
-export interface DescribedConfig extends Coded {
-  readonly topic: string
-  readonly settings: ReadonlyMap<string, string>
-}
-
 const TOPIC = 2
 
 export function describeConfigs(topics: readonly string[], settings: readonly string[]) {
@@ -144,7 +139,7 @@ export function describeConfigs(topics: readonly string[], settings: readonly st
       to.boolean(false)
     },
     read: (from) => {
-      const configs = from.array((): DescribedConfig => {
+      const configs = from.array(() => {
         const code = from.int16()
         // Error message and resource type.
         from.string()
