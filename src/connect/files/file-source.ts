@@ -5,14 +5,12 @@ import { TidemarkError } from '../../kernel/errors.ts'
 import { chosenStart, groupStart } from '../group-member.ts'
 import { firstFrom } from '../log-records.ts'
 import {
-  type Assignment,
   type Commit,
   type Committed,
   type JoinOptions,
   type LogRecords,
   type Member,
   MOST_CHUNK_RECORDS,
-  type PartitionOffsets,
   type Source,
   type TopicPartition,
 } from '../port.ts'
@@ -79,7 +77,7 @@ export class FileSource implements Source {
     return this.#changed.until(() => this.#isRead && [...this.#partitions.values()].every(isDone))
   }
 
-  async offsets(): Promise<readonly PartitionOffsets[]> {
+  async offsets() {
     return [...this.#partitions.values()].map(offsetsOf)
   }
 
@@ -103,7 +101,7 @@ export class FileSource implements Source {
     handlers.partitions?.(topic, partitions)
     for (const held of this.#partitions.values()) {
       const start = groupStart(offsetsOf(held), options)
-      const assignment: Assignment = { ...start, lookBackOffset: 0, epoch: 1 }
+      const assignment = { ...start, lookBackOffset: 0, epoch: 1 }
       held.start = chosenStart(assignment, handlers.assigned(assignment, member))
     }
     this.#reading = this.#read(options).catch((error) => handlers.failed(error as Error))
@@ -175,6 +173,6 @@ export class FileSource implements Source {
   }
 }
 
-function offsetsOf({ topic, partition, committed, nextOffset }: Partition): PartitionOffsets {
+function offsetsOf({ topic, partition, committed, nextOffset }: Partition) {
   return { topic, partition, committed, lowOffset: 0, endOffset: nextOffset }
 }

@@ -16,14 +16,12 @@ import {
   plainLookBack,
 } from '../group-member.ts'
 import type {
-  Assignment,
   Commit,
   Committed,
   JoinOptions,
   Loss,
   Member,
   Owners,
-  PartitionOffsets,
   Start,
   TopicPartition,
 } from '../port.ts'
@@ -83,7 +81,7 @@ export class MemoryGroup {
     return this.#committed.get(partitionName(partition)) ?? null
   }
 
-  offsets({ topic, partition }: TopicPartition): PartitionOffsets {
+  offsets({ topic, partition }: TopicPartition) {
     const place = { topic, partition }
     const [lowOffset, endOffset] = [this.#log.lowOffset(place), this.#log.endOffset(place)]
     return { ...place, committed: this.committed(place), lowOffset, endOffset }
@@ -136,7 +134,7 @@ export class MemoryGroup {
     }
   }
 
-  assignmentOf(partition: TopicPartition, options: JoinOptions): Assignment {
+  assignmentOf(partition: TopicPartition, options: JoinOptions) {
     const start = groupStart(this.offsets(partition), options)
     const lookBackMs = lookBackMsOf(options, start)
     const lookBackOffset = plainLookBack(start, lookBackMs) ?? this.#lookBack(start, lookBackMs)

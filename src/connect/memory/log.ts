@@ -3,10 +3,8 @@ import { position } from '../../kernel/ids.ts'
 import { partitionOfKey } from '../../kernel/kafka.ts'
 import { ListedRecords } from '../log-records.ts'
 import {
-  type Chunk,
   type LogRecord,
   type NewRecord,
-  type RecordParts,
   type TopicInfo,
   type TopicPartition,
   UNREPORTED,
@@ -94,7 +92,7 @@ export class MemoryLog {
   }
 
   /** @throws TidemarkError `OFFSET_OUT_OF_RANGE` */
-  chunkAt(at: LogPosition & { readonly epoch: number }, limit: number): Chunk {
+  chunkAt(at: LogPosition & { readonly epoch: number }, limit: number) {
     const { topic, partition, epoch, offset } = at
     const { lowOffset } = this.#partition(topic, partition)
     if (offset < lowOffset) {
@@ -163,7 +161,7 @@ function emptyPartition(): Partition {
 }
 
 /** Copies a record's parts, because the writer reuses their memory when the commit is over. */
-function ownCopy({ timestampMs, key, value, headers }: NewRecord): RecordParts {
+function ownCopy({ timestampMs, key, value, headers }: NewRecord) {
   return {
     timestampMs,
     key: key === null ? null : Buffer.from(key),

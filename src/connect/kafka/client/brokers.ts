@@ -18,7 +18,6 @@ import { ClusterMap } from './cluster-map.ts'
 import {
   fromLibrary,
   isUnavailable,
-  type LoginMistake,
   loginMistake,
   mistakeShownBy,
   notCoordinated,
@@ -132,7 +131,7 @@ export class Brokers {
     await this.refresh()
   }
 
-  async #mistakeAt(broker: string): Promise<LoginMistake | null> {
+  async #mistakeAt(broker: string) {
     const { clock, random } = this
     const probe = new Brokers({ ...this.#config, brokers: [broker] }, { clock, random })
     const steps = { logsIn: this.#config.sasl !== undefined, isMet: false }

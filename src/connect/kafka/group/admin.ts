@@ -309,10 +309,7 @@ function lacks(
 }
 
 /** The missing right that an answer or the search for the coordinator shows; `null`: none. */
-async function missingRight<T>(
-  asking: Promise<T>,
-  faultOf: (answer: T) => TidemarkError | null,
-): Promise<TidemarkError | null> {
+async function missingRight<T>(asking: Promise<T>, faultOf: (answer: T) => TidemarkError | null) {
   try {
     return faultOf(await asking)
   } catch (error) {
