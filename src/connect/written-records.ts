@@ -167,9 +167,7 @@ export class WrittenRecords implements NewRecords {
     const start = room.used
     appendParts(record, room)
     this.add(topic, record.timestampMs, start)
-    if (partition !== null) {
-      this.#numbers[(this.#length - 1) * NUMBERS + PARTITION] = partition
-    }
+    if (partition !== null) this.#numbers[(this.#length - 1) * NUMBERS + PARTITION] = partition
   }
 
   addFrom(from: WrittenRecords, index: number): void {

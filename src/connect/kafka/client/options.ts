@@ -86,9 +86,7 @@ function passwordLogin({ mechanism, username, password }: PasswordLogin) {
 export function kafkaFaults({ brokers, tls, sasl }: KafkaOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
   const add = (...details: Parameters<typeof configFault>) => faults.push(configFault(...details))
-  if (brokers.length === 0) {
-    add('no broker is given', 'brokers', 'give at least one, as host:port')
-  }
+  if (brokers.length === 0) add('no broker is given', 'brokers', 'give at least one, as host:port')
   for (const broker of brokers) {
     if (/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(broker)) continue
     add(`broker ${JSON.stringify(broker)} is not host:port`, 'brokers')
