@@ -1,7 +1,6 @@
 import type { Clock } from '../../../kernel/clock.ts'
 import { Slices } from '../../../kernel/slices.ts'
 import { type Chunk, MOST_CHUNK_RECORDS, type TopicPartition } from '../../port.ts'
-import type { Most } from '../codec/fetched-records.ts'
 import type { Portion, RecordSet } from '../codec/record-set.ts'
 
 // Fetched records, handed over some at a time, each partition's in order, yielding to the event
@@ -45,7 +44,7 @@ export class FetchBuffer<P extends { readonly paused: boolean }> {
   readonly #o: FetchBufferOptions<P>
   readonly #slices: Slices
   readonly #queues = new Map<P, PartitionQueue>()
-  #mostRecords = FIRST_RECORDS
+  /** How many records with output were handed over. */
   #handedOver = 0
 
   constructor(options: FetchBufferOptions<P>) {
@@ -91,26 +90,16 @@ export class FetchBuffer<P extends { readonly paused: boolean }> {
     }
   }
 
-  /** The most from a position: nothing beyond the point where output begins. */
-  #mostFrom(position: number, outputFrom: number): Most {
-    const before = outputFrom - position
-    const records = before <= 0 ? this.#mostRecords : Math.min(before, MOST_CHUNK_RECORDS)
-    return { records, bytes: MOST_BYTES }
-  }
-
-  #grow(handedOver: number): void {
-    if (this.#mostRecords === MOST_CHUNK_RECORDS) return
-    this.#handedOver += handedOver
-    this.#mostRecords = Math.min(Math.max(this.#handedOver, FIRST_RECORDS), MOST_CHUNK_RECORDS)
-  }
-
   /** Hands over the next records; `false`: they have to be unpacked first. */
   #handOver(partition: P, { set, endOffset }: Arrived): boolean {
-    const [position, outputFrom] = [set.position, this.#o.outputFrom(partition)]
-    const portion = set.next(this.#mostFrom(position, outputFrom))
+    const toReplay = Math.max(0, this.#o.outputFrom(partition) - set.position)
+    // Nothing beyond the point where output begins.
+    const wanted = toReplay > 0 ? toReplay : Math.max(this.#handedOver, FIRST_RECORDS)
+    const most = { records: Math.min(wanted, MOST_CHUNK_RECORDS), bytes: MOST_BYTES }
+    const portion = set.next(most)
     if (portion === null) return false
     const { records, packed } = portion
-    if (position >= outputFrom) this.#grow(records.length)
+    if (toReplay === 0) this.#handedOver += records.length
     this.#slices.use(records.length)
     // All records of a batch may be before the requested offset.
     if (records.length > 0 || packed !== null || set.isRead) {
