@@ -105,16 +105,16 @@ export async function membersNamed(name: string, group: string, brokers: Brokers
 /** Removes members one after the other. The group waits for a member that cannot be removed. */
 async function removeMembers(group: string, memberIds: Iterable<string>, brokers: Brokers) {
   for (const memberId of memberIds) {
-    const leave = async () => {
-      const coordinator = await brokers.groupBroker(group)
-      await coordinator.leaveGroup({ groupId: group, memberId })
-    }
-    const isOver = () =>
-      leave().then(
-        () => true,
+    const isOver = async () => {
+      try {
+        const coordinator = await brokers.groupBroker(group)
+        await coordinator.leaveGroup({ groupId: group, memberId })
+        return true
+      } catch (error) {
         // Most have left already, and the group does not know them.
-        (error) => !isElecting(error),
-      )
+        return !isElecting(error)
+      }
+    }
     const { clock } = brokers
     const leaving = repeated({ everyMs: RETRY_MS, forMs: LEAVING_MS, clock }, isOver, Boolean)
     await within({ ms: LEAVING_MS, doing: 'leaving', clock }, leaving).catch(() => {})
