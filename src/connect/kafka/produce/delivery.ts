@@ -15,7 +15,7 @@ import {
   withoutLeader,
 } from '../client/errors.ts'
 import type { BatchEncoder, EncodedBatch, EncodeOptions, Selection } from '../codec/encode.ts'
-import { produceBatches } from '../wire/produce.ts'
+import { type ProduceOptions, produceBatches } from '../wire/produce.ts'
 import { CODE } from '../wire/protocol.ts'
 import type { ThroughputEstimator } from './throughput-estimator.ts'
 
@@ -28,11 +28,7 @@ const ENDING_MS = 5
 /** A broker that does not acknowledge this little hangs, because any link transmits it at once. */
 const FEW_BYTES = 16 * 1024
 
-export interface Sending {
-  /** `null`: outside of transactions. */
-  readonly transactionalId: string | null
-  /** Whether the broker adds partitions to the transaction (KIP-890). */
-  readonly joinsTransaction: boolean
+export interface Sending extends Omit<ProduceOptions, 'timeoutMs'> {
   /** Time limit, ms; `null`: as long as acknowledgements keep coming. */
   readonly withinMs: number | null
   /** Called before each request: rejects with the reason why it may not be sent. */

@@ -3,8 +3,10 @@ import type { RequestWriter, ResponseReader } from './bytes.ts'
 import type { MemberGeneration, PartitionOffset } from './groups.ts'
 import { API, CODE, flexible, request } from './protocol.ts'
 
-interface ProduceOptions {
+export interface ProduceOptions {
+  /** `null`: outside of transactions. */
   readonly transactionalId: string | null
+  /** Whether the broker adds partitions to the transaction (KIP-890). */
   readonly joinsTransaction: boolean
   /** How long the leader may wait for its replicas, ms. */
   readonly timeoutMs: number
