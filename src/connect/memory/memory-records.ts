@@ -193,14 +193,12 @@ class MemoryFollower implements Followed {
     const { log } = context
     this.#topic = topic
     this.#context = context
-    const partitions = log.partitionsOf(topic)
-    this.#positions = partitions.map(
-      (partition) => from.get(partition.partition) ?? log.lowOffset(partition),
-    )
+    this.#positions = log
+      .partitionsOf(topic)
+      .map((place) => from.get(place.partition) ?? log.lowOffset(place))
     this.ranges = new Map(
-      partitions.map((partition, i) => {
-        const nextOffset = this.#positions[i] as number
-        return [partition.partition, { nextOffset, endOffset: log.endOffset(partition) }]
+      this.#positions.map((nextOffset, partition) => {
+        return [partition, { nextOffset, endOffset: log.endOffset({ topic, partition }) }]
       }),
     )
   }
