@@ -133,21 +133,15 @@ export class ResponseReader {
   }
 
   int8(): number {
-    const value = this.#bytes.readInt8(this.#at)
-    this.#at += 1
-    return value
+    return this.#bytes.readInt8(this.#pass(1))
   }
 
   int16(): number {
-    const value = this.#bytes.readInt16BE(this.#at)
-    this.#at += 2
-    return value
+    return this.#bytes.readInt16BE(this.#pass(2))
   }
 
   int32(): number {
-    const value = this.#bytes.readInt32BE(this.#at)
-    this.#at += 4
-    return value
+    return this.#bytes.readInt32BE(this.#pass(4))
   }
 
   throttle(): void {
@@ -156,10 +150,8 @@ export class ResponseReader {
 
   /** Rounded beyond 2^53. */
   int64(): number {
-    const high = this.#bytes.readInt32BE(this.#at)
-    const low = this.#bytes.readUInt32BE(this.#at + 4)
-    this.#at += 8
-    return high * 2 ** 32 + low
+    const at = this.#pass(8)
+    return this.#bytes.readInt32BE(at) * 2 ** 32 + this.#bytes.readUInt32BE(at + 4)
   }
 
   string(): string | null {
@@ -223,7 +215,7 @@ export class ResponseReader {
   varint(): number {
     let value = 0
     for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.#bytes.readUInt8(this.#at++)
+      const byte = this.#bytes.readUInt8(this.#pass(1))
       value |= (byte & 0x7f) << shift
       if (byte < 0x80) break
     }
@@ -231,10 +223,16 @@ export class ResponseReader {
   }
 
   #slice(length: number): Buffer {
-    const end = this.#at + length
-    if (end > this.#bytes.length) throw new RangeError('the response ends too early')
-    const slice = this.#bytes.subarray(this.#at, end)
-    this.#at = end
-    return slice
+    if (this.#at + length > this.#bytes.length) {
+      throw new RangeError('the response ends too early')
+    }
+    const from = this.#pass(length)
+    return this.#bytes.subarray(from, from + length)
+  }
+
+  /** Goes on behind some bytes. @returns where they begin */
+  #pass(length: number): number {
+    this.#at += length
+    return this.#at - length
   }
 }
