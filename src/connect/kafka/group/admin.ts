@@ -70,12 +70,7 @@ export class KafkaAdmin {
     const wanted = described.filter(({ partitions }) => partitions.length > 0)
     const topics = wanted.map(({ topic }) => topic)
     const settings = await this.#ask((brokers) => settingsOf(brokers, topics))
-    return new Map(
-      wanted.map(({ topic, id, partitions }) => [
-        topic,
-        infoOf({ name: topic, id, partitions: partitions.length }, settings.get(topic)),
-      ]),
-    )
+    return new Map(wanted.map((info) => [info.topic, infoOf(info, settings.get(info.topic))]))
   }
 
   async create(specs: readonly NewTopic[]): Promise<void> {
@@ -241,11 +236,11 @@ function away(error: unknown): readonly never[] {
 }
 
 function infoOf(
-  topic: Pick<TopicInfo, 'name' | 'id' | 'partitions'>,
+  { topic: name, id, partitions }: TopicMetadata,
   settings: ReadonlyMap<string, string> | undefined,
 ): TopicInfo {
-  const numberOf = (name: (typeof SETTINGS)[number]) => {
-    const text = settings?.get(name)
+  const numberOf = (setting: (typeof SETTINGS)[number]) => {
+    const text = settings?.get(setting)
     return text === undefined ? null : Number(text)
   }
   const type = settings?.get('message.timestamp.type')
@@ -253,7 +248,9 @@ function infoOf(
   const ageMs = numberOf('retention.ms')
   const hasAgeOnly = ageMs !== -1 && numberOf('retention.bytes') === -1
   return {
-    ...topic,
+    name,
+    id,
+    partitions: partitions.length,
     maxMessageBytes: numberOf('max.message.bytes'),
     segmentBytes: numberOf('segment.bytes'),
     timestampType: type === 'CreateTime' || type === 'LogAppendTime' ? type : null,
