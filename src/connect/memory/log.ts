@@ -1,4 +1,4 @@
-import { TidemarkError } from '../../kernel/errors.ts'
+import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import { partitionOfKey } from '../../kernel/kafka.ts'
 import { ListedRecords } from '../log-records.ts'
@@ -38,9 +38,7 @@ export class MemoryLog {
 
   createTopic(name: string, options: TopicOptions): void {
     const { partitions, maxMessageBytes = null, isCompacted = false } = options
-    if (this.#topics.has(name)) {
-      throw new TidemarkError('CONFIG_INVALID', `topic "${name}" exists already`)
-    }
+    if (this.#topics.has(name)) throw configFault(`topic "${name}" exists already`)
     this.#topics.set(name, {
       info: {
         ...UNREPORTED,

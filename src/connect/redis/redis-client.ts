@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient, createCluster, ErrorReply, type RedisClientOptions } from 'redis'
-import { messageOf, TidemarkError } from '../../kernel/errors.ts'
+import { configFault, messageOf, TidemarkError } from '../../kernel/errors.ts'
 import { tlsFault } from '../../kernel/tls.ts'
 
 // Redis: one server, or a cluster. No other file imports its client.
@@ -284,9 +284,7 @@ export class Redis {
     }
     const { cause = thrown } = thrown as Error
     const fault = tlsFault(cause, SETTING)
-    if (fault !== null) {
-      return new TidemarkError('CONFIG_INVALID', message, { where, hint: fault.hint })
-    }
+    if (fault !== null) return configFault(message, where, fault.hint)
     if (cause !== thrown || reason.includes('ECONNREFUSED')) return null
     const isTls = url.startsWith('rediss:')
     const other = new URL(url.replace(/^rediss?:/, isTls ? 'redis:' : 'rediss:'))
@@ -299,7 +297,7 @@ export class Redis {
     const [wording, hint] = isTls
       ? ['Redis does not speak TLS', 'write redis://']
       : ['Redis speaks TLS only', 'write rediss://']
-    return new TidemarkError('CONFIG_INVALID', wording, { where, hint })
+    return configFault(wording, where, hint)
   }
 }
 

@@ -1,5 +1,11 @@
 import type { Clock } from '../../../kernel/clock.ts'
-import { type Code, type ErrorDetails, messageOf, TidemarkError } from '../../../kernel/errors.ts'
+import {
+  type Code,
+  configFault,
+  type ErrorDetails,
+  messageOf,
+  TidemarkError,
+} from '../../../kernel/errors.ts'
 import { partitionName } from '../../../kernel/ids.ts'
 import { tlsFault } from '../../../kernel/tls.ts'
 import type { TopicPartition } from '../../port.ts'
@@ -132,13 +138,10 @@ export function groupRefusal(code: number, group: string): TidemarkError | null 
     case CODE.FENCED_INSTANCE_ID:
       return new TidemarkError('FENCED', message, { hint: WITHOUT_HINT })
     case CODE.OFFSET_METADATA_TOO_LARGE:
-      return new TidemarkError(
-        'CONFIG_INVALID',
+      return configFault(
         'the brokers accept less metadata with an offset than this group has to store',
-        {
-          where: group,
-          hint: "set the brokers' offset.metadata.max.bytes to 4096, the default, or run fewer topologies in the group, or topologies with shorter names",
-        },
+        group,
+        "set the brokers' offset.metadata.max.bytes to 4096, the default, or run fewer topologies in the group, or topologies with shorter names",
       )
     case CODE.GROUP_AUTHORIZATION_FAILED:
       return notAllowed('READ', 'group', group)
@@ -282,8 +285,7 @@ interface FirstSteps {
 export function mistakeShownBy(error: unknown, { logsIn, isMet }: FirstSteps): LoginMistake | null {
   const chain = causesOf(error)
   if (logsIn) return chain.some(({ type }) => type === 'ILLEGAL_SASL_STATE') ? 'unwanted' : null
-  const hasEnded = ({ message = '' }: { message?: string }) =>
-    /Closed connection|it has ended/.test(message)
+  const hasEnded = ({ message = '' }) => /Closed connection|it has ended/.test(message)
   return isMet && chain.some(hasEnded) ? 'missing' : null
 }
 
