@@ -75,7 +75,9 @@ export function tableLines({ file, columns, from }: TabularFile, duckdb: DuckDb,
     const field = fieldOf(column.name)
     const value = file.kind === 'csv' ? valueOfText(column, field) : valueOf(column, field)
     const before = sqlText(`,${JSON.stringify(column.name)}:`)
-    if (!isLeftOut(field)) return `${before}, coalesce(${value}, 'null')`
+    // Whether a field without a value is left out, rather than null.
+    const isLeftOut = field?.mayBeAbsent === true && !field.mayBeNull
+    if (!isLeftOut) return `${before}, coalesce(${value}, 'null')`
     return `CASE WHEN ${sqlName(column.name)} IS NOT NULL THEN ${before} || ${value} END`
   })
   const json = `'{' || ltrim(concat(${fields.join(', ')}), ',') || '}'`
@@ -89,11 +91,6 @@ export function tableLines({ file, columns, from }: TabularFile, duckdb: DuckDb,
 const CSV = `buffer_size = 4194304, header = true, delim = ',', quote = '"', escape = '"', comment = '', skip = 0, all_varchar = true, allow_quoted_nulls = false`
 /** Finds names in the first line, whatever is in the others. */
 const HEADER = `${CSV}, ignore_errors = true, strict_mode = false, sample_size = 1`
-
-/** Whether a field without a value is left out, rather than null. */
-function isLeftOut(field: FieldRule | null): boolean {
-  return field?.mayBeAbsent === true && !field.mayBeNull
-}
 
 const NUMBER_TEXT = String.raw`-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`
 const MOST = Number.MAX_SAFE_INTEGER
