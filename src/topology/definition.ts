@@ -88,6 +88,9 @@ export type Step =
   | TumblingStep
   | SinkStep
 
+export type Op = Step['op']
+export type StepOf<O extends Op> = Extract<Step, { readonly op: O }>
+
 interface LastStep {
   readonly name: string
 }

@@ -1,5 +1,5 @@
 import type { Compression } from '../kernel/kafka.ts'
-import type { Definition, DeriveStep, ScoreStep, ShadowSink, SinkStep, Step } from './definition.ts'
+import type { Definition, Op, ScoreStep, ShadowSink, SinkStep, Step, StepOf } from './definition.ts'
 import { fieldsRead } from './function-source.ts'
 import {
   accuracyFault,
@@ -23,21 +23,34 @@ export function* stepsOf(then: readonly Step[]): Generator<Step> {
 
 /** The steps that a step feeds. */
 export function stepsAfter(step: Step): readonly Step[] {
-  return step.op === 'sink' ? [] : step.then
+  return 'then' in step ? step.then : []
 }
 
-/** The score steps from here on, in the order of {@link stepsOf}. */
+/** The steps of some kinds from here on, in the order of {@link stepsOf}. */
+export function stepsOfKind<O extends Op>(then: readonly Step[], ...kinds: O[]): StepOf<O>[] {
+  const isOfKind = (step: Step): step is StepOf<O> => kinds.some((kind) => kind === step.op)
+  return [...stepsOf(then)].filter(isOfKind)
+}
+
+type ByKind<R> = { readonly [O in Op]?: (step: StepOf<O>) => R } & { readonly others: () => R }
+
+/** The result of the function for the step's kind. */
+export function byKind<R>(step: Step, functions: ByKind<R>): R {
+  return ((functions[step.op] ?? functions.others) as (step: Step) => R)(step)
+}
+
 export function scoreStepsOf(then: readonly Step[]): ScoreStep[] {
-  return [...stepsOf(then)].filter((step) => step.op === 'score')
+  return stepsOfKind(then, 'score')
 }
 
 /** The sinks from here on, without those of shadows. */
 export function sinkStepsOf(then: readonly Step[]): SinkStep[] {
-  return [...stepsOf(then)].filter((step) => step.op === 'sink')
+  return stepsOfKind(then, 'sink')
 }
 
 /** The features behind a derive step. @param before it */
-export function featuresBehind({ derived, drop }: DeriveStep, before: readonly string[]): string[] {
+export function featuresBehind(step: StepOf<'derive'>, before: readonly string[]): string[] {
+  const { derived, drop } = step
   const names = Object.keys(derived)
   return [...before.filter((name) => !drop.includes(name) && !names.includes(name)), ...names]
 }
@@ -49,26 +62,32 @@ export function exactFeatures(then: readonly Step[], names: readonly string[]): 
 }
 
 function exactlyTaken(step: Step, names: readonly string[]): readonly string[] {
-  if (step.op === 'score') return step.carry ?? []
-  if (step.op === 'where') return exactFeatures(step.then, names)
-  if (step.op !== 'derive') return []
-  const read = Object.values(step.derived).flatMap((derive) => fieldsRead(derive, 0) ?? names)
-  return [...read, ...exactFeatures(step.then, featuresBehind(step, names))]
+  return byKind<readonly string[]>(step, {
+    score: ({ carry }) => carry ?? [],
+    where: ({ then }) => exactFeatures(then, names),
+    derive: (derive) => {
+      const read = Object.values(derive.derived).flatMap((code) => fieldsRead(code, 0) ?? names)
+      return [...read, ...exactFeatures(derive.then, featuresBehind(derive, names))]
+    },
+    others: () => [],
+  })
 }
 
 /** The name of the first step with windows, or else of the first sink: it accounts for records. */
 export function decisiveStep({ then }: Definition): string {
-  const steps = [...stepsOf(then)]
-  const keeps = steps.find((s) => s.op === 'features' || s.op === 'tumbling')
-  return (keeps ?? steps.find((s) => s.op === 'sink'))?.name ?? ''
+  const [first] = [...stepsOfKind(then, 'features', 'tumbling'), ...sinkStepsOf(then)]
+  return first?.name ?? ''
 }
 
 /** The sinks from here on, those of shadows as well. */
 export function sinksOf(then: readonly Step[]): (SinkStep | ShadowSink)[] {
-  return [...stepsOf(then)].flatMap((step): (SinkStep | ShadowSink)[] => {
-    if (step.op === 'sink') return [step]
-    return step.op === 'score' ? step.shadows.flatMap(({ sink }) => sink ?? []) : []
-  })
+  return [...stepsOf(then)].flatMap((step) =>
+    byKind<(SinkStep | ShadowSink)[]>(step, {
+      sink: (sink) => [sink],
+      score: ({ shadows }) => shadows.flatMap(({ sink }) => sink ?? []),
+      others: () => [],
+    }),
+  )
 }
 
 /** The topics that a topology writes, the dead-letter topic last. */
@@ -106,16 +125,17 @@ export function withTopics(
   actual: ReadonlyMap<string, string>,
 ): Definition {
   const rename = (topic: string) => actual.get(topic) ?? topic
-  const renamed = (step: Step): Step => {
-    if (step.op === 'sink') return step.system ? step : { ...step, topic: rename(step.topic) }
-    if (step.op !== 'score') return step
-    const shadows = step.shadows.map(({ sink, ...shadow }) => {
-      return { ...shadow, sink: sink && { ...sink, topic: rename(sink.topic) } }
-    })
-    return { ...step, shadows }
-  }
+  const renamed = changed(definition, {
+    sink: (step) => (step.system ? step : { ...step, topic: rename(step.topic) }),
+    score: (step) => {
+      const shadows = step.shadows.map(({ sink, ...shadow }) => {
+        return { ...shadow, sink: sink && { ...sink, topic: rename(sink.topic) } }
+      })
+      return { ...step, shadows }
+    },
+  })
   return {
-    ...definition,
+    ...renamed,
     source: { ...definition.source, topic: rename(definition.source.topic) },
     deadLetterTopic: rename(definition.deadLetterTopic),
     tables: definition.tables.map((table) =>
@@ -123,15 +143,17 @@ export function withTopics(
         ? table
         : { ...table, from: { topic: rename(table.from.topic) } },
     ),
-    then: changed(definition.then, renamed),
   }
 }
 
-function changed(then: readonly Step[], change: (step: Step) => Step): Step[] {
-  return then.map((before) => {
-    const step = change(before)
-    return step.op === 'sink' ? step : { ...step, then: changed(step.then, change) }
-  })
+/** The same topology with changed steps. */
+function changed(definition: Definition, changes: Partial<ByKind<Step>>): Definition {
+  const changedSteps = (then: readonly Step[]): Step[] =>
+    then.map((before) => {
+      const step = byKind(before, { ...changes, others: () => before })
+      return 'then' in step ? { ...step, then: changedSteps(step.then) } : step
+    })
+  return { ...definition, then: changedSteps(definition.then) }
 }
 
 export function withMaxAhead(definition: Definition, maxAheadMs: number | 'none'): Definition {
@@ -152,21 +174,20 @@ export function withJsonValues(definition: Definition): Definition {
 
 /** The same topology without latency budgets; one that is refused stays. */
 export function withoutLatencyBudgets(definition: Definition): Definition {
-  const patient = (step: Step): Step =>
-    step.op === 'score' && step.latencyBudgetMs > 0
-      ? { ...step, latencyBudgetMs: Number.POSITIVE_INFINITY }
-      : step
-  return { ...definition, then: changed(definition.then, patient) }
+  return changed(definition, {
+    score: (step) =>
+      step.latencyBudgetMs > 0 ? { ...step, latencyBudgetMs: Number.POSITIVE_INFINITY } : step,
+  })
 }
 
 /** The same topology with topics in place of its sinks in systems outside. */
 export function withSinksInTopics(definition: Definition): Definition {
-  const bare = (step: Step): Step => {
-    if (step.op !== 'sink') return step
-    const { system: _, ...sink } = step
-    return sink
-  }
-  return { ...definition, then: changed(definition.then, bare) }
+  return changed(definition, {
+    sink: (step) => {
+      const { system: _, ...sink } = step
+      return sink
+    },
+  })
 }
 
 /** Whether a model is only watched: no event gets its score from it. */
@@ -188,12 +209,12 @@ export function shadowTopics({ then }: Definition): string[] {
 
 /** The same topology without its shadows, which have no part in its commits. */
 export function withoutShadows(definition: Definition): Definition {
-  const bare = (step: Step): Step => {
-    if (step.op !== 'score' || step.shadows.length === 0) return step
-    const models = Object.entries(step.models).filter(([name]) => !isOnlyShadow(step, name))
-    return { ...step, models: Object.fromEntries(models), shadows: [] }
-  }
-  return { ...definition, then: changed(definition.then, bare) }
+  return changed(definition, {
+    score: (step) => {
+      const models = Object.entries(step.models).filter(([name]) => !isOnlyShadow(step, name))
+      return { ...step, models: Object.fromEntries(models), shadows: [] }
+    },
+  })
 }
 
 /** A model that says how accurate it is. */

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import type { Definition, MapStep, Step } from './definition.ts'
 import { takesSecond } from './function-source.ts'
-import { featuresBehind } from './graph.ts'
+import { byKind, featuresBehind } from './graph.ts'
 
 // The same topology with training rows: one for each event that reaches a model, in place of the
 // model and of all that follows it.
@@ -16,12 +16,15 @@ interface Featured {
   readonly features: Readonly<Record<string, number>>
 }
 
-/** Where a path of steps ends with rows: at a score step, or behind the last features. */
-interface End {
-  readonly step: string
+interface Place {
   /** All features there, whichever of them the present models take. */
   readonly names: readonly string[]
   readonly timeOf: TimeOf
+}
+
+/** Where a path of steps ends with rows: at a score step, or behind the last features. */
+interface End extends Place {
+  readonly step: string
 }
 
 /**
@@ -62,21 +65,20 @@ export function withTrainingRows(
 const timeOfWindow: TimeOf = (event) => (event as { readonly windowEndMs: number }).windowEndMs - 1
 
 /** The steps up to the rows. Paths on which an event gets no features are left out. */
-function withRows(
-  then: readonly Step[],
-  before: Pick<End, 'names' | 'timeOf'>,
-  rows: (end: End) => Step[],
-): Step[] {
+function withRows(then: readonly Step[], before: Place, rows: (end: End) => Step[]): Step[] {
   return then.flatMap((step): Step[] => {
-    if (step.op === 'sink') return []
-    if (step.op === 'score') return rows({ ...before, step: step.name })
-    const here = { timeOf: before.timeOf, names: before.names }
-    if (step.op === 'tumbling') here.timeOf = timeOfWindow
-    if (step.op === 'features') here.names = step.features.map((feature) => feature.name)
-    if (step.op === 'derive') here.names = featuresBehind(step, before.names)
-    const behind = withRows(step.then, here, rows)
-    const isLast = behind.length === 0 && (step.op === 'features' || step.op === 'derive')
-    const steps = isLast ? rows({ ...here, step: step.name }) : behind
+    if (!('then' in step)) return []
+    const changes = byKind<Partial<Place>>(step, {
+      tumbling: () => ({ timeOf: timeOfWindow }),
+      features: ({ features }) => ({ names: features.map(({ name }) => name) }),
+      derive: (derive) => ({ names: featuresBehind(derive, before.names) }),
+      others: () => ({}),
+    })
+    const end = { ...before, ...changes, step: step.name }
+    if (step.op === 'score') return rows(end)
+    const behind = withRows(step.then, end, rows)
+    const isLast = behind.length === 0 && changes.names !== undefined
+    const steps = isLast ? rows(end) : behind
     return steps.length === 0 ? [] : [{ ...step, then: steps }]
   })
 }

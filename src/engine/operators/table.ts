@@ -1,4 +1,4 @@
-import type { Step } from '../../topology/definition.ts'
+import type { Op, Step, StepOf } from '../../topology/definition.ts'
 import { dedupe } from './dedupe/dedupe.ts'
 import { derive } from './derive.ts'
 import { features } from './features/features.ts'
@@ -8,9 +8,6 @@ import { score } from './score/score.ts'
 import { sink } from './sink.ts'
 import { tumbling } from './tumbling/tumbling.ts'
 import { where } from './where.ts'
-
-type Op = Step['op']
-type StepOf<O extends Op> = Extract<Step, { op: O }>
 
 const OPERATORS: { readonly [O in Op]: OperatorRule<StepOf<O>> } = {
   where,

@@ -1,6 +1,6 @@
 import { formatDuration, startOfWindow } from '../../../kernel/time.ts'
 import type { DedupeStep, TumblingStep } from '../../../topology/definition.ts'
-import { stepsOf } from '../../../topology/graph.ts'
+import { stepsOfKind } from '../../../topology/graph.ts'
 import type { OnLate } from '../../../topology/source.ts'
 import type { FlowBatch } from '../../events.ts'
 import { lateError } from '../../faults.ts'
@@ -83,7 +83,7 @@ class Dedupe implements Operator {
     this.#name = name
     this.#onLate = onLate
     this.#behind = behind
-    this.#windows = [...stepsOf(then)].filter((step) => step.op === 'tumbling')
+    this.#windows = stepsOfKind(then, 'tumbling')
     const openMs = this.#windows.map(({ lengthMs, graceMs }) => lengthMs + graceMs)
     const retentionMs = withinMs + Math.max(0, ...openMs)
     this.#use = use

@@ -2,7 +2,7 @@ import { called } from '../../../columns/events.ts'
 import { formatDuration } from '../../../kernel/time.ts'
 import { aggregateText, type ColumnUses, checkAggregate } from '../../../topology/aggregates.ts'
 import type { TumblingStep } from '../../../topology/definition.ts'
-import { stepsOf } from '../../../topology/graph.ts'
+import { stepsOfKind } from '../../../topology/graph.ts'
 import {
   checkLength,
   checkPlace,
@@ -69,7 +69,7 @@ export const tumbling: OperatorRule<TumblingStep> = {
 
   open: (step, open, context) => {
     const behind = open(step.then, { reader: called, shape: null, features: null })
-    const areWindows = [...stepsOf(step.then)].some(({ op }) => op === 'features')
+    const areWindows = stepsOfKind(step.then, 'features').length > 0
     return new TumblingWindows(step, { behind, areWindows }, context)
   },
 }
