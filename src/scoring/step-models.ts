@@ -1,7 +1,7 @@
 import { CircuitBreaker } from '../kernel/circuit-breaker.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { ScoreStep } from '../topology/definition.ts'
-import type { Variant } from '../topology/graph.ts'
+import { isFit, type Variant } from '../topology/graph.ts'
 import { isRule, measureOf, outputsOf } from '../topology/models.ts'
 import { columnNames, type Scorer } from './scorer.ts'
 
@@ -58,8 +58,9 @@ export class StepModel {
 
   constructor(step: ScoreStep, name: string, scorer: Scorer) {
     const model = step.models[name]
-    this.#needed = model === undefined || isRule(model) ? [] : model.features
-    const taken = model === undefined || isRule(model) ? step.features : model.features
+    const trained = model === undefined || isRule(model) ? null : model
+    this.#needed = trained?.features ?? []
+    const taken = trained?.features ?? step.features
     this.name = name
     this.scorer = scorer
     this.#step = step
@@ -75,12 +76,10 @@ export class StepModel {
    * decides itself how to go on without one.
    */
   lacks(rows: Float32Array, row: number): string | null {
-    const { features, missing } = this.#step
-    const isUnfit = (feature: string) => {
-      const value = rows[row * features.length + features.indexOf(feature)] as number
-      return !Number.isFinite(value) && !(Number.isNaN(value) && missing === 'nan')
-    }
-    return this.#needed.find(isUnfit) ?? null
+    const { features } = this.#step
+    const valueOf = (feature: string) =>
+      rows[row * features.length + features.indexOf(feature)] as number
+    return this.#needed.find((feature) => !isFit(this.#step, valueOf(feature))) ?? null
   }
 
   /** @param chosen row numbers; `null`: all */

@@ -217,6 +217,11 @@ export function withoutShadows(definition: Definition): Definition {
   })
 }
 
+/** Whether the models of a step can take a number. */
+export function isFit({ missing }: ScoreStep, value: number): boolean {
+  return Number.isFinite(value) || (Number.isNaN(value) && missing === 'nan')
+}
+
 /** A model that says how accurate it is. */
 export type Variant = ModelDefinition & { readonly accuracy: StatedAccuracy }
 

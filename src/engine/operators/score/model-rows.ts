@@ -1,5 +1,6 @@
 import { TidemarkError } from '../../../kernel/errors.ts'
 import type { ScoreStep } from '../../../topology/definition.ts'
+import { isFit } from '../../../topology/graph.ts'
 import { isRule, isTrained } from '../../../topology/models.ts'
 import type { FeatureMatrix, FlowBatch, ModelBatch } from '../../events.ts'
 import { Routes } from '../routes.ts'
@@ -162,11 +163,6 @@ export function columnsTaken({ models, features }: ScoreStep, name: string): rea
   const model = models[name]
   if (model === undefined || isRule(model)) return []
   return model.features.map((feature) => features.indexOf(feature))
-}
-
-/** Whether a model of the step can take a number. */
-export function isFit({ missing }: ScoreStep, value: number): boolean {
-  return Number.isFinite(value) || (Number.isNaN(value) && missing === 'nan')
 }
 
 /** Reports features that models lack, and those that none takes. */

@@ -1,11 +1,12 @@
 import { isShare, Share } from '../../../kernel/shares.ts'
 import type { ScoreStep } from '../../../topology/definition.ts'
+import { isFit } from '../../../topology/graph.ts'
 import { outputsOf } from '../../../topology/models.ts'
 import type { ShadowRows, StepScores } from '../../events.ts'
 import type { Dictionary } from '../../store/dictionary.ts'
 import { badShare } from '../routes.ts'
 import type { ReportFault } from '../rule.ts'
-import { columnsTaken, isFit } from './model-rows.ts'
+import { columnsTaken } from './model-rows.ts'
 
 interface Branch {
   readonly share: Share
