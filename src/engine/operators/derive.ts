@@ -16,6 +16,7 @@ import {
   type OperatorRule,
   passOn,
   type ReadyBatches,
+  textsOf,
 } from './rule.ts'
 
 /** Computes features from others, and leaves some out. */
@@ -27,10 +28,7 @@ export const derive: OperatorRule<DeriveStep> = {
     return { shape: 'step', label: `${name}: ${length}`, outline: `${length} derived` }
   },
 
-  detail: ({ derived, drop }, print) => ({
-    derived: Object.fromEntries(Object.entries(derived).map(([name, code]) => [name, print(code)])),
-    drop,
-  }),
+  detail: ({ derived, drop }, print) => ({ derived: textsOf(derived, print), drop }),
 
   *functions({ name, derived }) {
     for (const [feature, formula] of Object.entries(derived)) {

@@ -16,6 +16,14 @@ import type { HeldState, StateUse } from '../store/state-limits.ts'
 
 export type Print = (callback: (...args: never[]) => unknown) => string
 
+/** The text of each value, by its name. */
+export function textsOf<V>(
+  values: Readonly<Record<string, V>>,
+  text: (value: V) => string,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, text(value)]))
+}
+
 /** Details of a fault. @default code `TOPOLOGY_INVALID` */
 type FaultOptions = { readonly code?: Code; readonly hint?: string }
 
@@ -178,11 +186,9 @@ export interface StepDisplay {
   readonly looksUp?: readonly string[]
 }
 
-export interface DisplayPart {
+export interface DisplayPart extends Pick<StepDisplay, 'shape' | 'label'> {
   /** Unique in its step. */
   readonly id: string
-  readonly shape: StepDisplay['shape']
-  readonly label: string
 }
 
 /** A path inside a step. Both ends are ids of parts; `''` is the step's own node. */

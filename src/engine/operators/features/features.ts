@@ -27,6 +27,7 @@ import {
   type ReportFault,
   type ReportFieldFault,
   type StepPlace,
+  textsOf,
 } from '../rule.ts'
 import { FeatureRows } from './feature-rows.ts'
 import { lookupsOf } from './table-rows.ts'
@@ -61,9 +62,7 @@ export const features: OperatorRule<FeaturesStep> = {
       is: is === null ? 'every event' : print(is),
       ...(has === undefined ? {} : { has }),
       ...(where && { where: print(where.of) }),
-      columns: Object.fromEntries(
-        Object.entries(columns).map(([name, code]) => [name, print(code)]),
-      ),
+      columns: textsOf(columns, print),
     })),
     features: Object.fromEntries(step.features.map((f) => [f.name, explain(f, step, print)])),
   }),

@@ -10,6 +10,7 @@ import {
   notSupported,
   type OperatorRule,
   type ReportFieldFault,
+  textsOf,
 } from '../rule.ts'
 import { TumblingWindows } from './tumbling-windows.ts'
 
@@ -72,11 +73,4 @@ export const tumbling: OperatorRule<TumblingStep> = {
     const areWindows = stepsOfKind(step.then, 'features').length > 0
     return new TumblingWindows(step, { behind, areWindows }, context)
   },
-}
-
-function textsOf<V>(
-  all: Readonly<Record<string, V>>,
-  text: (value: V) => string,
-): Record<string, string> {
-  return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, text(value)]))
 }
