@@ -55,14 +55,12 @@ export class FeaturedEvents implements Events {
 
   /** The features of some events, row by row. */
   #rowsOf(indices: readonly number[]): Float32Array {
-    const {
-      rows,
-      names: { length },
-    } = this.#columns
+    const { rows, names } = this.#columns
     if (indices.at(-1) === indices.length - 1) return rows
-    const copy = new Float32Array(indices.length * length)
+    const copy = new Float32Array(indices.length * names.length)
     for (const [row, index] of indices.entries()) {
-      copy.set(rows.subarray(index * length, (index + 1) * length), row * length)
+      const from = index * names.length
+      copy.set(rows.subarray(from, from + names.length), row * names.length)
     }
     return copy
   }

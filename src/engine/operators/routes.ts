@@ -9,7 +9,7 @@ import {
   FeatureView,
   firstArgument,
 } from './conditions.ts'
-import type { OperatorContext, ReportFault, StepInput } from './rule.ts'
+import type { OperatorContext, ReportFault, ReportFieldFault, StepInput } from './rule.ts'
 
 interface RoutedEvent extends ConditionMoment {
   readonly key: number
@@ -88,6 +88,7 @@ export function checkRoutes(step: ScoreStep, report: ReportFault): void {
   const features = [...step.features, ...(step.carry ?? [])]
   if (routes.length > MOST_ROUTES) report(name, `it has more than ${MOST_ROUTES} rules`)
   for (const [i, { name: route, to, when, share }] of routes.entries()) {
+    const tell: ReportFieldFault = (message, o) => report(`${name}.${route}`, message, o)
     if (routes.findIndex((r) => r.name === route) < i) {
       const hint = "give one of them a name: { to, name: 'big-spender', … }"
       report(name, `two rules are named "${route}"`, { hint })
@@ -99,10 +100,10 @@ export function checkRoutes(step: ScoreStep, report: ReportFault): void {
     }
     if (share !== null && !isShare(share)) badShare(`${name}.${route}`, share, report)
     if (when !== null && typeof when !== 'function') {
-      report(`${name}.${route}`, `when must be a function, got ${typeof when}`)
+      tell(`when must be a function, got ${typeof when}`)
     }
-    checkFeaturesRead(when, features, (message, o) => report(`${name}.${route}`, message, o))
-    if (when === null && share === null) report(`${name}.${route}`, 'it has neither when nor share')
+    checkFeaturesRead(when, features, tell)
+    if (when === null && share === null) tell('it has neither when nor share')
   }
 }
 

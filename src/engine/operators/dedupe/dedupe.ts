@@ -14,8 +14,6 @@ import {
   type OperatorRule,
   passOn,
   type ReadyBatches,
-  type ReportFault,
-  type StepPlace,
 } from '../rule.ts'
 import { EventIds, SeenIds } from './seen-ids.ts'
 
@@ -45,9 +43,12 @@ export const dedupe: OperatorRule<DedupeStep> = {
     yield { where: `${name}.by`, argument: 'event', of: by }
   },
 
-  check(step, place, report) {
-    const { name, by, withinMs } = step
-    checkIsEarly(name, place, report)
+  check({ name, by, withinMs }, { behind, results }, report) {
+    if (behind !== null || results !== null) {
+      const hint = 'call .dedupe on the stream of the source, before windows and models'
+      const stream = behind ?? 'the results of windows'
+      report(name, `duplicates among ${stream}`, { code: 'NOT_SUPPORTED', hint })
+    }
     checkFunction('by', by, 'of the event', (message) => report(name, message))
     if (!(Number.isInteger(withinMs) && withinMs > 0)) {
       report(name, `within ${withinMs} ms must be a whole number above 0`)
@@ -55,13 +56,6 @@ export const dedupe: OperatorRule<DedupeStep> = {
   },
 
   open: (step, open, context) => new Dedupe(step, open(step.then, context.input), context),
-}
-
-function checkIsEarly(name: string, { behind, results }: StepPlace, report: ReportFault): void {
-  if (behind === null && results === null) return
-  const stream = behind ?? 'the results of windows'
-  const hint = 'call .dedupe on the stream of the source, before windows and models'
-  report(name, `duplicates among ${stream}`, { code: 'NOT_SUPPORTED', hint })
 }
 
 class Dedupe implements Operator {

@@ -7,6 +7,7 @@ import { isEligible, rankedVariants, type Variant } from '../../../topology/grap
 import {
   accuracyFault,
   isRule,
+  isTrained,
   type ModelDefinition,
   measureOf,
   outputsOf,
@@ -351,19 +352,18 @@ function checkModels({ name, models, outputs, ...step }: ScoreStep, report: Repo
   for (const bad of names.filter((each) => !isRouteName(each))) {
     report(name, `a model cannot be named ${JSON.stringify(bad)}`, { hint: NAME_HINT })
   }
-  const some = names.join(', ')
-  const unknown = (role: string, model: string) =>
-    report(name, `${role} "${model}" is none of the models: ${some}`)
-  if (!Object.hasOwn(models, step.otherwise)) unknown('otherwise', step.otherwise)
-  const to = step.fallback?.to
-  if (to !== undefined && !Object.hasOwn(models, to)) unknown('fallback', to)
-  for (const route of step.routes) {
-    if (!Object.hasOwn(models, route.to)) unknown(`${route.name}:`, route.to)
+  const checkNamed = (role: string, model: string) => {
+    if (Object.hasOwn(models, model)) return
+    report(name, `${role} "${model}" is none of the models: ${names.join(', ')}`)
   }
+  checkNamed('otherwise', step.otherwise)
+  const to = step.fallback?.to
+  if (to !== undefined) checkNamed('fallback', to)
+  for (const route of step.routes) checkNamed(`${route.name}:`, route.to)
   if (to === step.otherwise && step.routes.every((route) => route.to === to)) {
     report(name, `fallback "${to}" is the model that scores every event already`)
   }
-  for (const { model } of step.shadows) if (!Object.hasOwn(models, model)) unknown('shadow', model)
+  for (const { model } of step.shadows) checkNamed('shadow', model)
   if (Object.keys(outputs).length > 0) return
   const all = names.map((each) => {
     const outputNames = Object.keys(outputsOf(models[each] as ScoringModel))
@@ -373,8 +373,8 @@ function checkModels({ name, models, outputs, ...step }: ScoreStep, report: Repo
 }
 
 function checkAccuracies({ name, models }: ScoreStep, report: ReportFault): void {
-  for (const model of Object.values(models)) {
-    if (isRule(model) || model.accuracy === undefined) continue
+  for (const model of Object.values(models).filter(isTrained)) {
+    if (model.accuracy === undefined) continue
     const fault = accuracyFault(model.accuracy)
     if (fault !== null) report(name, `${model.name}@${model.version}: ${fault}`)
   }
@@ -406,8 +406,7 @@ function answerOf({ of: rule }: RuleDefinition): Readonly<Record<string, unknown
 /** Outputs, metrics and caches tell models apart by name and version. */
 function checkLabels({ name, models }: ScoreStep, report: ReportFault): void {
   const files = new Map<string, string>()
-  for (const model of Object.values(models)) {
-    if (isRule(model)) continue
+  for (const model of Object.values(models).filter(isTrained)) {
     const label = `${model.name}@${model.version}`
     const file = files.get(label) ?? model.file.href
     files.set(label, file)
