@@ -2,7 +2,7 @@ import type { ModelDefinition } from '../topology/models.ts'
 import { readGolden } from './golden.ts'
 import { loadSingle, type SingleOptions } from './models.ts'
 import type { Evaluator, Scorer } from './scorer.ts'
-import { LARGEST_BATCH, sampleRows } from './warm-up.ts'
+import { batchesOf, sampleRows } from './warm-up.ts'
 
 /** How long runs of a size are not counted, ms, until the JIT has compiled their code. */
 const WARM_UP_MS = 100
@@ -64,15 +64,12 @@ export function sizesUpTo(largest: number): number[] {
 }
 
 async function timesOf(scorer: Scorer, sample: Float32Array, rows: number): Promise<BatchTimes> {
-  const width = sample.length / LARGEST_BATCH
+  const batchOf = batchesOf(sample)
   const times: number[] = []
   const beginMs = performance.now()
   const isOver = () => performance.now() - beginMs >= WARM_UP_MS + SIZE_MS
-  let next = 0
   while (times.length < LEAST_RUNS || !isOver()) {
-    if (next + rows > LARGEST_BATCH) next = 0
-    const batch = sample.subarray(next * width, (next + rows) * width)
-    next += rows
+    const batch = batchOf(rows)
     const startMs = performance.now()
     await scorer.score(batch, rows)
     const ms = performance.now() - startMs

@@ -236,10 +236,8 @@ function comparedScores({ outputs, count }: Golden, model: ModelDefinition): Com
 }
 
 function firstDifference(golden: readonly string[], model: readonly string[]): string | null {
-  for (let i = 0; i < Math.max(golden.length, model.length); i++) {
-    if (golden[i] !== model[i]) {
-      return `the first difference is at ${i + 1}, "${golden[i] ?? 'nothing'}" instead of "${model[i] ?? 'nothing'}"`
-    }
-  }
-  return null
+  const longer = golden.length > model.length ? golden : model
+  const i = longer.findIndex((_, at) => golden[at] !== model[at])
+  if (i < 0) return null
+  return `the first difference is at ${i + 1}, "${golden[i] ?? 'nothing'}" instead of "${model[i] ?? 'nothing'}"`
 }

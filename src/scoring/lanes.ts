@@ -166,11 +166,8 @@ const KEPT_OF_A_RUN = 0.995
 /** For a batch that another model gets: a slow model is tried again after some hundred batches. */
 const KEPT_WHEN_PASSED_OVER = 0.999
 
-interface LaneOptions {
-  readonly runner: Runner
-  readonly cost: Cost
+interface LaneOptions extends Pick<Lane, 'runner' | 'cost' | 'rows'> {
   readonly withinMs: number
-  readonly rows: number
 }
 
 /**

@@ -7,17 +7,16 @@ import { type Golden, readGolden } from './golden.ts'
 import { proveModel } from './load-gate.ts'
 import { SCORE_TYPES } from './onnx-session.ts'
 import { openInline } from './open-model.ts'
+import type { Signature } from './runner.ts'
 import { readModel, type UncheckedModel } from './unchecked-model.ts'
 
 export type Outputs = ModelDefinition['outputs']
 
-export interface Inspection {
+export interface Inspection extends Signature {
   readonly file: string
   readonly goldenFile: string | null
   readonly bytes: number
   readonly sha256: string
-  readonly inputs: readonly OnnxValue[]
-  readonly outputs: readonly OnnxValue[]
   /** `null` without a golden file. */
   readonly features: readonly string[] | null
   readonly suggested: Outputs

@@ -1,10 +1,7 @@
 import type { ModelDefinition } from '../topology/models.ts'
-import type { OnnxValue } from '../trees/onnx-file.ts'
+import type { OnnxModel } from '../trees/onnx-file.ts'
 
-export interface Signature {
-  readonly inputs: readonly OnnxValue[]
-  readonly outputs: readonly OnnxValue[]
-}
+export type Signature = Pick<OnnxModel, 'inputs' | 'outputs'>
 
 /** A batch takes `baseMs + rowMs · rows`. */
 export interface Cost {

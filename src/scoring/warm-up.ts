@@ -26,16 +26,13 @@ function cpuMs(): number {
  * features].
  */
 export async function measureCost(runner: Runner, sample: Float32Array): Promise<MeasuredCost> {
-  const width = sample.length / LARGEST_BATCH
+  const batchOf = batchesOf(sample)
   const points: { readonly cpu: Point[]; readonly elapsed: Point[] } = { cpu: [], elapsed: [] }
-  let next = 0
   for (const rows of SIZES) {
     const least = { cpu: Number.POSITIVE_INFINITY, elapsed: Number.POSITIVE_INFINITY }
     const begin = performance.now()
     for (let run = 0; run < RUNS && performance.now() - begin < SIZE_MS; run++) {
-      if (next + rows > LARGEST_BATCH) next = 0
-      const batch = sample.subarray(next * width, (next + rows) * width)
-      next += rows
+      const batch = batchOf(rows)
       const [startMs, startCpuMs] = [performance.now(), cpuMs()]
       await runner.run(batch, rows)
       const elapsed = performance.now() - startMs
@@ -47,7 +44,18 @@ export async function measureCost(runner: Runner, sample: Float32Array): Promise
     points.elapsed.push({ rows, ms: least.elapsed })
     if (least.elapsed > SIZE_MS) break
   }
-  return { cpu: fitCost(points.cpu), elapsed: fitCost(points.elapsed) }
+  return { cpu: new CostFit(points.cpu).cost, elapsed: new CostFit(points.elapsed).cost }
+}
+
+/** Takes batches from a sample, one after the other, again and again. */
+export function batchesOf(sample: Float32Array): (rows: number) => Float32Array {
+  const width = sample.length / LARGEST_BATCH
+  let next = 0
+  return (rows) => {
+    const from = next + rows > LARGEST_BATCH ? 0 : next
+    next = from + rows
+    return sample.subarray(from * width, next * width)
+  }
 }
 
 /** Whether the machine was otherwise idle. A cost under other load is not the model's. */
@@ -114,10 +122,6 @@ function withPoint(sums: Sums, { rows, ms }: Point, expectedMs: number): Sums {
   const weight = 1 / expectedMs ** 2
   const terms = [1, rows, rows ** 2, ms, rows * ms]
   return sums.map((sum, i) => sum + weight * (terms[i] as number))
-}
-
-export function fitCost(points: readonly Point[]): Cost {
-  return new CostFit(points).cost
 }
 
 /** 0 to {@link LARGEST_BATCH}. */

@@ -6,7 +6,7 @@ import type { ReuseDefinition } from './reuse.ts'
 import type { LatencyBudget, RouteWhen } from './score-options.ts'
 import type { RegisteredFormat } from './sink-format.ts'
 import type { Formatted, KeyMismatch, OnLate, OnTombstone, SourceRecord } from './source.ts'
-import type { KeyedRows, OwnRows } from './store.ts'
+import type { KeyedRows, OwnRows, SystemSink } from './store.ts'
 
 // A topology as frozen data, made by an author's builder calls. Its functions take `unknown`
 // events: the builder's types have checked that they fit.
@@ -204,10 +204,7 @@ export interface SinkStep extends LastStep {
   /** The name of a sink in a system outside. */
   readonly topic: string
   /** The system outside that it writes to, and the options for its connector. @default a topic */
-  readonly system?: {
-    readonly connector: string
-    readonly options: Readonly<Record<string, unknown>>
-  }
+  readonly system?: Pick<SystemSink<string, unknown>, 'connector' | 'options'>
   /** `null`: the key of the input record, or of the tumbling window. */
   readonly key: EventFunction<string> | null
   readonly format?: RegisteredFormat

@@ -5,8 +5,8 @@ import { chooseLanes } from '../../src/scoring/lanes.ts'
 import { ModelCache } from '../../src/scoring/model-cache.ts'
 import type { OpenedModel, Runner } from '../../src/scoring/runner.ts'
 import {
+  CostFit,
   dependsOnBatch,
-  fitCost,
   LARGEST_BATCH,
   measureCost,
   rowsWithin,
@@ -25,7 +25,8 @@ describe('the cost of a batch', () => {
   it('is recovered from exact times', () => {
     fc.assert(
       fc.property(cost, ({ baseMs, rowMs }) => {
-        const fit = fitCost([1, 8, 64, 256].map((rows) => ({ rows, ms: baseMs + rowMs * rows })))
+        const points = [1, 8, 64, 256].map((rows) => ({ rows, ms: baseMs + rowMs * rows }))
+        const fit = new CostFit(points).cost
         for (const rows of [1, 256]) {
           expect(fit.baseMs + fit.rowMs * rows).toBeCloseTo(baseMs + rowMs * rows, 6)
         }
@@ -34,7 +35,7 @@ describe('the cost of a batch', () => {
   })
 
   it('is proportional to the rows when only one size was measured', () => {
-    expect(fitCost([{ rows: 4, ms: 20 }])).toEqual({ baseMs: 0, rowMs: 5 })
+    expect(new CostFit([{ rows: 4, ms: 20 }]).cost).toEqual({ baseMs: 0, rowMs: 5 })
   })
 
   it('has no negative part, whatever the noise', () => {
@@ -44,7 +45,8 @@ describe('the cost of a batch', () => {
     })
     fc.assert(
       fc.property(times, (ms) => {
-        const fit = fitCost([1, 8, 64, 256].map((rows, i) => ({ rows, ms: ms[i] as number })))
+        const points = [1, 8, 64, 256].map((rows, i) => ({ rows, ms: ms[i] as number }))
+        const fit = new CostFit(points).cost
         expect(fit.baseMs).toBeGreaterThanOrEqual(0)
         expect(fit.rowMs).toBeGreaterThanOrEqual(0)
       }),
