@@ -8,13 +8,10 @@ import { type BadCell, isMissing } from './store/event-columns.ts'
 
 export function futureError(timeMs: number, recordTimeMs: number): TidemarkError {
   const ahead = formatDuration(timeMs - recordTimeMs)
-  return new TidemarkError(
-    'FUTURE',
-    `the event time is ${ahead} after its record's own timestamp`,
-    {
-      hint: 'does a producer have a wrong clock? watermark.maxAhead sets how far ahead an event may be',
-    },
-  )
+  const message = `the event time is ${ahead} after its record's own timestamp`
+  const hint =
+    'does a producer have a wrong clock? watermark.maxAhead sets how far ahead an event may be'
+  return new TidemarkError('FUTURE', message, { hint })
 }
 
 export function lateError(timeMs: number, watermarkMs: number): TidemarkError {

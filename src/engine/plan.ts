@@ -38,16 +38,12 @@ export interface PlannedStep {
 
 /** Every step, each before the steps that it feeds. */
 export function planOf(definition: Definition): readonly PlannedStep[] {
-  const all: PlannedStep[] = []
-  const walk = (then: readonly Step[], before: PlannedStep | null) => {
-    for (const step of then) {
-      const planned = plannedOf(step, definition, before)
-      all.push(planned)
-      walk(stepsAfter(step), planned)
-    }
-  }
-  walk(definition.then, null)
-  return all
+  const planned = (then: readonly Step[], before: PlannedStep | null): PlannedStep[] =>
+    then.flatMap((step) => {
+      const here = plannedOf(step, definition, before)
+      return [here, ...planned(stepsAfter(step), here)]
+    })
+  return planned(definition.then, null)
 }
 
 function plannedOf(step: Step, definition: Definition, before: PlannedStep | null): PlannedStep {

@@ -49,8 +49,7 @@ export class GivenRecord implements SourceRecord {
   }
 
   get headers(): readonly RecordHeader[] {
-    this.#headers ??= this.#record.headers
-    return this.#headers
+    return (this.#headers ??= this.#record.headers)
   }
 
   header(name: string): string | undefined {

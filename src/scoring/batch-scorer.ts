@@ -87,10 +87,8 @@ export class BatchScorer implements Omit<Scorer, keyof About> {
 
   async score(rows: Float32Array, count: number, yields = false): Promise<Answer> {
     if (this.#closing !== null) {
-      throw new TidemarkError(
-        'INVARIANT',
-        `${this.#identity.label} was asked to score after it was closed`,
-      )
+      const message = `${this.#identity.label} was asked to score after it was closed`
+      throw new TidemarkError('INVARIANT', message)
     }
     const request = new ScoreRequest(rows, count, { columns: this.#identity.columns, yields })
     if (count === 0 || this.#state !== 'open') request.lose()

@@ -38,11 +38,8 @@ export async function readGolden(file: URL, where: string): Promise<Golden> {
   try {
     return parseGolden(JSON.parse(new TextDecoder().decode(await readFile(file))))
   } catch (cause) {
-    throw new TidemarkError('MODEL_GOLDEN', `golden rows ${shown(file)}: ${messageOf(cause)}`, {
-      where,
-      hint: FORMAT,
-      cause,
-    })
+    const message = `golden rows ${shown(file)}: ${messageOf(cause)}`
+    throw new TidemarkError('MODEL_GOLDEN', message, { where, hint: FORMAT, cause })
   }
 }
 

@@ -32,11 +32,9 @@ export class ModelCache {
   /** The cached finding, or a new one, which is then cached. @throws the error of `find` */
   async obtain<T>(finding: Finding<T>): Promise<T> {
     const place = this.#placeOf(finding)
-    const result = this.#results.get(place) as Promise<T> | undefined
-    if (result !== undefined) return result
-    const search = this.#find(finding, place)
+    const search = this.#results.get(place) ?? this.#find(finding, place)
     this.#results.set(place, search)
-    return search
+    return search as Promise<T>
   }
 
   async recall<T>(finding: Pick<Finding<T>, 'kind' | 'dependsOn' | 'read'>): Promise<T | null> {

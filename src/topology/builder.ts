@@ -182,12 +182,10 @@ class Draft implements TopologyBuilder {
 
   finish<Out, In>(sinks: readonly object[]): Topology<Out, In> {
     if (this.#source === null) throw this.#invalid('no source: call t.source(topic, …)')
-    const wanted = new Set<Node>()
-    for (const sink of sinks) {
-      const node = this.#sinks.get(sink)
-      if (node === undefined) throw this.#invalid('a returned sink is not one of this topology')
-      wanted.add(node)
-    }
+    const nodes = sinks.map((sink) => this.#sinks.get(sink))
+    if (nodes.includes(undefined))
+      throw this.#invalid('a returned sink is not one of this topology')
+    const wanted = new Set(nodes as Node[])
     const lost = [...this.#sinks.values()].find((node) => !wanted.has(node))
     if (lost !== undefined) {
       throw this.#invalid(`sink "${lost.fields?.name}" is not returned from the builder`, {
@@ -332,16 +330,11 @@ function formattedOf<S extends StandardSchemaV1>(schema: S | Formatted<S>): Form
 
 /** The steps below a node that lead to a wanted sink. */
 function stepsBelow(node: Node, wanted: ReadonlySet<Node>): Step[] {
-  const steps: Step[] = []
-  for (const child of node.children) {
-    if (wanted.has(child)) {
-      steps.push(child.fields as SinkStep)
-      continue
-    }
+  return node.children.flatMap((child): Step[] => {
+    if (wanted.has(child)) return [child.fields as SinkStep]
     const then = stepsBelow(child, wanted)
-    if (then.length > 0) steps.push({ ...child.fields, then } as Step)
-  }
-  return steps
+    return then.length === 0 ? [] : [{ ...child.fields, then } as Step]
+  })
 }
 
 /** Freezes plain objects and arrays, but not the author's schemas, functions and URLs. */

@@ -117,8 +117,8 @@ function declaredIn(node: Fields): string[] {
   }
   const visit = (inner: Fields) => {
     const { type, id } = inner as { type: string; id?: Fields }
-    if (type === 'VariableDeclarator' && id !== undefined) names.push(...boundBy(id))
-    if (type === 'FunctionDeclaration' && id !== undefined) names.push(...boundBy(id))
+    const isNamed = type === 'VariableDeclarator' || type === 'FunctionDeclaration'
+    if (isNamed && id !== undefined) names.push(...boundBy(id))
     if (type === 'CatchClause' && isNode(inner['param'])) names.push(...boundBy(inner['param']))
     if (type.endsWith('FunctionExpression') || type === 'FunctionDeclaration') return
     for (const value of Object.values(inner)) walk(value)

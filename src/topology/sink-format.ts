@@ -1,7 +1,5 @@
 // Formats of a sink's values, other than JSON. Data only: the room formats/ encodes.
 
-type SubjectOf = 'topic' | 'record'
-
 /** Records in Confluent's wire format, all of one schema, with its text as a registry takes it. */
 export interface RegisteredFormat extends Required<SchemaOptions> {
   /** How values are encoded. */
@@ -18,7 +16,7 @@ export interface SchemaOptions {
    * The schema's subject. `topic`: the topic that is really written, plus `-value` · `record`: the
    * full name of the record or message, in JSON Schema the `title`. @default 'topic'
    */
-  readonly subject?: SubjectOf
+  readonly subject?: 'topic' | 'record'
   /**
    * Whether a worker may add the schema to its subject when it starts; one that is not compatible
    * is then refused, `SCHEMA_REJECTED`. @default false: a subject without exactly this schema is

@@ -66,9 +66,8 @@ export function recognise(
     const output = tensors.get(tensor) ?? unknown(`tensor "${tensor}"`)
     const selectedColumn = output.kind === 'columns' ? output.columns[column] : undefined
     if (selectedColumn !== undefined) return selectedColumn
-    throw new NotRead(
-      output.kind === 'unknown' ? output.why : `"${tensor}" is not an output of trees`,
-    )
+    const why = `"${tensor}" is not an output of trees`
+    throw new NotRead(output.kind === 'unknown' ? output.why : why)
   })
   const [first, other] = seen
   if (first === undefined || other !== undefined) {

@@ -342,11 +342,8 @@ function unusedModels({ name, ...step }: ScoreStep): string[] {
 function checkModels({ name, models, outputs, ...step }: ScoreStep, report: ReportFault): void {
   const names = Object.keys(models)
   if (names.length === 0) {
-    report(
-      name,
-      step.variants === null ? 'models must name at least one' : 'variants must be models',
-    )
-    return
+    const isPlain = step.variants === null
+    return report(name, isPlain ? 'models must name at least one' : 'variants must be models')
   }
   // An event without a rule has its model's name as route.
   for (const bad of names.filter((each) => !isRouteName(each))) {
