@@ -26,17 +26,13 @@ async function load(): Promise<OnnxSession | null> {
   }
 }
 
-type OtherRequest = Exclude<ThreadRequest, { type: 'run' }>
-
-async function run(session: OnnxSession, request: ThreadRequest & { type: 'run' }): Promise<void> {
-  const { buffer, length, count } = request
-  const reply = await answered(() => session.run(new Float32Array(buffer, 0, length), count))
-  const scores = 'error' in reply ? [] : reply.is.map((s) => s.buffer as ArrayBuffer)
-  port?.postMessage({ ...reply, buffer }, [buffer, ...scores])
-}
-
-async function answer(session: OnnxSession, request: OtherRequest): Promise<void> {
-  if (request.type === 'measure') {
+async function answer(session: OnnxSession, request: ThreadRequest): Promise<void> {
+  if (request.type === 'run') {
+    const { buffer, length, count } = request
+    const reply = await answered(() => session.run(new Float32Array(buffer, 0, length), count))
+    const scores = 'error' in reply ? [] : reply.is.map((s) => s.buffer as ArrayBuffer)
+    port?.postMessage({ ...reply, buffer }, [buffer, ...scores])
+  } else if (request.type === 'measure') {
     port?.postMessage(await answered(() => measureCost(session, request.sample)))
   } else {
     await session.close()
@@ -54,9 +50,7 @@ async function answered<T>(work: () => Promise<T>): Promise<ThreadReply<T>> {
 
 const loaded = await load()
 if (loaded !== null) {
-  port.on('message', (request: ThreadRequest) => {
-    void (request.type === 'run' ? run(loaded, request) : answer(loaded, request))
-  })
+  port.on('message', (request: ThreadRequest) => void answer(loaded, request))
 }
 
 /** Only on Linux does a thread have a priority of its own. */

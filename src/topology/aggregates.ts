@@ -75,19 +75,9 @@ export interface AggregateRule {
 const EVENTS = { columns: [], cells: [], acceptsEmpty: false, needs: [] } as const
 const NUMBERS = { columns: ['column'], cells: ['number'], acceptsEmpty: true } as const
 const SUMS = { ...NUMBERS, needs: ['sums'] } as const
-const CONDITION = {
-  columns: ['column'],
-  cells: ['boolean'],
-  acceptsEmpty: false,
-  needs: ['sums'],
-} as const
-const CELL = {
-  columns: ['column'],
-  cells: ['number', 'string', 'boolean'],
-  acceptsEmpty: true,
-  givesCell: true,
-  needs: [],
-} as const
+const CONDITION = { ...SUMS, cells: ['boolean'], acceptsEmpty: false } as const
+const CELLS = ['number', 'string', 'boolean'] as const
+const CELL = { ...NUMBERS, cells: CELLS, givesCell: true, needs: [] } as const
 
 /** All aggregates, by name. Without its method in features.ts, a new one does not compile. */
 export const AGGREGATES = {

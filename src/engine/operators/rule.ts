@@ -5,7 +5,7 @@ import type { Definition, ScoreStep, Step, TumblingStep } from '../../topology/d
 import type { Expression } from '../../topology/function-reading.ts'
 import type { Lookup } from '../../topology/lookup.ts'
 import type { OnLate } from '../../topology/source.ts'
-import type { FlowBatch, ReadyBatch, StepScores, WindowResult } from '../events.ts'
+import type { FlowBatch, ModelBatch, ReadyBatch, StepScores, WindowResult } from '../events.ts'
 import type { ChunkRun } from '../run.ts'
 import type { Dictionary } from '../store/dictionary.ts'
 import type { EventMoment } from '../store/keyed-windows.ts'
@@ -104,16 +104,16 @@ export interface EventShape {
   readonly expression: Expression | null
 }
 
+interface ModelRequest extends Pick<ModelBatch, 'rows' | 'routes'> {
+  readonly count: number
+}
+
 /** The models of a score step. */
 export interface StepScoring {
   /** Names in outputs, by number of the decision. */
   readonly by: readonly ScoredBy[]
   /** `null`: the partition was lost meanwhile. */
-  score(batch: {
-    readonly rows: Float32Array
-    readonly count: number
-    readonly routes?: Uint8Array | undefined
-  }): Promise<StepScores | null>
+  score(batch: ModelRequest): Promise<StepScores | null>
   /** Scores of rows go out without a model. @param scores of the first output */
   reused(scores: Float64Array): void
 }
