@@ -1,11 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
+import type { Partitioner } from '../kernel/kafka.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type {
-  Definition,
-  SourceDefinition,
-  StoreDefinition,
-  TableDefinition,
-} from '../topology/definition.ts'
+import type { Definition, StoreDefinition, TableDefinition } from '../topology/definition.ts'
 import { outputTopics, sinksOf, systemSinks } from '../topology/graph.ts'
 import {
   isReservedHeader,
@@ -23,11 +19,7 @@ const NAME = /^[a-zA-Z0-9._-]{1,200}$/
 const ON_LATE: readonly OnLate[] = ['dead-letter', 'drop', 'score']
 const ON_TOMBSTONE: readonly Extract<OnTombstone, string>[] = ['dead-letter', 'skip']
 const KEY_MISMATCH: readonly KeyMismatch[] = ['warn', 'dead-letter', 'allow']
-const PARTITIONERS: readonly NonNullable<SourceDefinition['partitioner']>[] = [
-  'murmur2',
-  'crc32',
-  'unknown',
-]
+const PARTITIONERS: readonly (Partitioner | 'unknown')[] = ['murmur2', 'crc32', 'unknown']
 
 /** The faults of a topology, with codes `TOPOLOGY_INVALID` and `NOT_SUPPORTED`. */
 export function validateTopology(definition: Definition): TidemarkError[] {

@@ -24,10 +24,6 @@ type Rules = { readonly [O in Op]: OperatorRule<StepOf<O>> }
 
 const RULES: Rules = { where, map, dedupe, features, derive, tumbling, score, sink }
 
-function ruleOf({ op }: Step): OperatorRule<Step> {
-  return RULES[op] as unknown as OperatorRule<Step>
-}
-
 export interface PlannedStep {
   readonly step: Step
   readonly rule: OperatorRule<Step>
@@ -47,7 +43,7 @@ export function planOf(definition: Definition): readonly PlannedStep[] {
 }
 
 function plannedOf(step: Step, definition: Definition, before: PlannedStep | null): PlannedStep {
-  const rule = ruleOf(step)
+  const rule: OperatorRule<Step> = RULES[step.op]
   const keeps = rule.keeps?.(step) ?? null
   if (before === null) {
     const none = { behind: null, features: [], dropped: [], results: null }
@@ -67,7 +63,8 @@ export function openAll(
   const open: OpenSteps = (steps, here) =>
     steps.map((step) => {
       const at = all.length
-      const operator = ruleOf(step).open(step, open, { ...context, input: here })
+      const rule: OperatorRule<Step> = RULES[step.op]
+      const operator = rule.open(step, open, { ...context, input: here })
       all.splice(at, 0, operator)
       return operator
     })

@@ -29,11 +29,7 @@ export function cloudEventIn(record: RawRecord, from: SourcePartition): CloudEve
     : binaryEvent(value, sourceRecord, contentType)
 }
 
-function binaryEvent(
-  value: Buffer,
-  { headers }: SourceRecord,
-  contentType: string | undefined,
-): CloudEvent<unknown> {
+function binaryEvent(value: Buffer, { headers }: SourceRecord, contentType: string | undefined) {
   const attributes: Attributes = new Map()
   for (const { name, value: text } of headers) {
     if (!name.startsWith(PREFIX)) continue

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { ModelCache } from './model-cache.ts'
-import { type Cost, costMs, type MeasuredCost, type OpenedModel, type Runner } from './runner.ts'
+import { type Cost, costMs, type OpenedModel, type Runner } from './runner.ts'
 import { watchedRunner } from './thread-runner.ts'
 import {
   CostFit,
@@ -136,10 +136,7 @@ export async function treeLane(runner: OpenedModel, choice: LaneChoice): Promise
   return { lanes: [new FollowingLane({ runner, cost, rows, withinMs })], threads: 0, notes: [] }
 }
 
-function knownCost(
-  runner: OpenedModel,
-  { cache, dependsOn, sample }: LaneChoice,
-): Promise<MeasuredCost> {
+function knownCost(runner: OpenedModel, { cache, dependsOn, sample }: LaneChoice) {
   const find = () => runner.measure?.(sample) ?? measureCost(runner, sample)
   const isWorthKeeping = isUndisturbed
   return cache.obtain({ kind: 'costs', dependsOn, read: readCost, find, isWorthKeeping })

@@ -126,10 +126,7 @@ interface SignatureFault {
   readonly hint: string
 }
 
-function* inputFaults(
-  model: ModelDefinition,
-  inputs: readonly OnnxValue[],
-): Generator<SignatureFault> {
+function* inputFaults(model: ModelDefinition, inputs: readonly OnnxValue[]) {
   const [input] = inputs
   if (input === undefined || inputs.length > 1) {
     const message = `the model takes ${inputs.length} inputs (${names(inputs)}), the topology gives one`
@@ -149,7 +146,7 @@ function* inputFaults(
   yield* shapeFaults(model, input)
 }
 
-function* shapeFaults(model: ModelDefinition, input: OnnxValue): Generator<SignatureFault> {
+function* shapeFaults(model: ModelDefinition, input: OnnxValue) {
   const shape = `input "${input.name}" has shape ${shapeOf(input)}`
   const featureCount = model.features.length
   if (input.shape.length !== 2) {
@@ -169,10 +166,7 @@ function* shapeFaults(model: ModelDefinition, input: OnnxValue): Generator<Signa
   }
 }
 
-function* outputFaults(
-  model: ModelDefinition,
-  outputs: readonly OnnxValue[],
-): Generator<SignatureFault> {
+function* outputFaults(model: ModelDefinition, outputs: readonly OnnxValue[]) {
   const declared = Object.entries(model.outputs)
   if (declared.length === 0) {
     yield { message: 'no output is declared', hint: `the model gives ${names(outputs)}` }

@@ -176,10 +176,7 @@ function headOf({ file, goldenFile, suggested }: Inspection): string {
   return `// Written by \`tidemark model types ${file}${golden}\`; ${yours}.`
 }
 
-function featuresOf(
-  { file, inputs, features }: Inspection,
-  choice: SourceChoice,
-): readonly string[] {
+function featuresOf({ file, inputs, features }: Inspection, choice: SourceChoice) {
   const names = choice.features ?? features
   if (names === null) {
     throw configFault(

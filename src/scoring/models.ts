@@ -131,10 +131,7 @@ function bytesOf(loaded: readonly LoadedModel[]): number {
   return loaded.reduce((sum, { scorer }) => sum + scorer.size.bytes, 0)
 }
 
-function unusedChoices(
-  uses: readonly ModelUse[],
-  chosen: ReadonlyMap<string, string>,
-): TidemarkError[] {
+function unusedChoices(uses: readonly ModelUse[], chosen: ReadonlyMap<string, string>) {
   const names = new Set(uses.map((use) => use.model.name))
   const hint = `models in use: ${[...names].join(', ') || 'none'}`
   return [...chosen.keys()]

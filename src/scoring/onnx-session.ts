@@ -56,19 +56,15 @@ export class OnnxSession implements OpenedModel {
   /** `null`: the file does not say. */
   readonly #declaredWidths: ReadonlyMap<string, number | null>
 
-  private constructor(
-    runtime: Runtime,
-    session: InferenceSession,
-    { input, outputs }: ModelReading,
-  ) {
+  private constructor(runtime: Runtime, session: InferenceSession, reading: ModelReading) {
     this.signature = {
       inputs: session.inputMetadata.map(tensorInfo),
       outputs: session.outputMetadata.map(tensorInfo),
     }
     this.#runtime = runtime
     this.#session = session
-    this.#input = input
-    this.#columns = scoreColumns(outputs)
+    this.#input = reading.input
+    this.#columns = scoreColumns(reading.outputs)
     this.#tensors = [...new Set(this.#columns.map((c) => c.tensor))]
     this.#declaredWidths = new Map(this.signature.outputs.map((o) => [o.name, widthOf(o)]))
   }

@@ -158,11 +158,7 @@ export class StepScorer {
     return answer
   }
 
-  async #fallBack(
-    batch: StepBatch,
-    missed: ReadonlyMap<number, Failure>,
-    answer: GatheredAnswer,
-  ): Promise<void> {
+  async #fallBack(batch: StepBatch, missed: ReadonlyMap<number, Failure>, answer: GatheredAnswer) {
     const fallback = this.#models.fallback as StepModel
     const chosen: number[] = []
     for (const [row, { reason, error }] of missed) {

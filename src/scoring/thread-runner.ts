@@ -95,10 +95,7 @@ export class ThreadRunner implements OpenedModel {
     else await once(this.#worker, 'exit')
   }
 
-  async #ask<T>(
-    request: ThreadRequest,
-    transferred: readonly ArrayBuffer[],
-  ): Promise<ThreadReply<T>> {
+  async #ask<T>(request: ThreadRequest, transferred: readonly ArrayBuffer[]) {
     if (this.#ended !== null) throw this.#endedBy(this.#ended)
     this.#worker.postMessage(request, transferred)
     Atomics.add(inRun, 0, 1)

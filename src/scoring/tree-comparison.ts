@@ -58,11 +58,7 @@ export async function differenceFrom(runner: Runner, trees: TreeRunner): Promise
   return null
 }
 
-async function differentIn(
-  rows: Float32Array,
-  runner: Runner,
-  trees: TreeRunner,
-): Promise<string | null> {
+async function differentIn(rows: Float32Array, runner: Runner, trees: TreeRunner) {
   const count = rows.length / trees.width
   let different = 0
   for (let from = 0; from < count; from += BATCH) {

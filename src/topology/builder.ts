@@ -265,11 +265,7 @@ class Draft implements TopologyBuilder {
     }
   }
 
-  #branch(
-    at: Node,
-    by: Record<string, FeatureCondition>,
-    go: (node: Node) => unknown,
-  ): Record<string, unknown> {
+  #branch(at: Node, by: Record<string, FeatureCondition>, go: (node: Node) => unknown) {
     if (Object.hasOwn(by, 'rest')) {
       throw this.#invalid('a branch named "rest"', {
         hint: 'rest is the stream of the events that match no branch: choose another name',

@@ -126,10 +126,7 @@ interface Narrowed {
 }
 
 /** Its function is not a function if there is no such column. */
-function columnIn(
-  columns: FeatureColumns<never>,
-  name: string,
-): { readonly of: EventFunction<unknown>; readonly isOptional: boolean } {
+function columnIn(columns: FeatureColumns<never>, name: string) {
   const column = columns[name] as unknown as EventFunction<unknown> | OptionalColumn
   const isOptional = typeof column === 'object'
   return { of: isOptional ? column.of : column, isOptional }

@@ -8,13 +8,7 @@ const MAX_ISSUES = 3
 const MAX_SUMMARY = 300
 /** Strings and numbers that messages are searched for; with more, messages are withheld. */
 const MAX_LEAVES = 1_000
-const IRRELEVANT_KEYS: ReadonlySet<string> = new Set([
-  'error',
-  'message',
-  'reference',
-  'lang',
-  'abort',
-])
+const IRRELEVANT_KEYS = new Set(['error', 'message', 'reference', 'lang', 'abort'])
 
 /**
  * Returns the value as parsed by the schema.

@@ -190,10 +190,7 @@ function cloudEventSchema<S extends StandardSchemaV1>(data: S): CloudEventSchema
 
 const NO_EVENT = { issues: [{ message: 'it is no CloudEvent' }] }
 
-function withData(
-  event: object,
-  result: StandardSchemaV1.Result<unknown>,
-): StandardSchemaV1.Result<unknown> {
+function withData(event: object, result: StandardSchemaV1.Result<unknown>) {
   if (result.issues === undefined) return { value: { ...event, data: result.value } }
   const issues = result.issues.map(({ message, path = [] }) => ({
     message,

@@ -107,7 +107,7 @@ export function redis({
   name,
   key,
   fields,
-  ttl = null,
+  ttl: ttlMs = null,
 }: {
   readonly name?: string
   readonly key: (value: never, field: string) => string
@@ -115,12 +115,7 @@ export function redis({
   readonly ttl?: number | null
 }): KeyedRows | SystemSink<string, never> {
   if (name !== undefined) {
-    return {
-      connector: 'redis',
-      name,
-      key: key as (value: never) => string,
-      options: { ttlMs: ttl },
-    }
+    return { connector: 'redis', name, key: key as (value: never) => string, options: { ttlMs } }
   }
   const options = { key: key as KeyedRows['options']['key'], ...(fields && { fields }) }
   return { connector: 'redis', options }

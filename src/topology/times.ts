@@ -38,11 +38,7 @@ export function unixTime<E>(
   return timeOf('unixTime', read, unit)
 }
 
-function timeOf<E>(
-  name: string,
-  read: TimeOf<E, unknown>,
-  unit: TimeUnit,
-): TimeOf<E, number | null | undefined> {
+function timeOf<E>(name: string, read: TimeOf<E, unknown>, unit: TimeUnit) {
   const made = (event: E) => {
     const value = read(event)
     return value === null || value === undefined ? value : timeMs(value, unit)

@@ -17,10 +17,7 @@ import type { HeldState, StateUse } from '../store/state-limits.ts'
 export type Print = (callback: (...args: never[]) => unknown) => string
 
 /** The text of each value, by its name. */
-export function textsOf<V>(
-  values: Readonly<Record<string, V>>,
-  text: (value: V) => string,
-): Record<string, string> {
+export function textsOf<V>(values: Readonly<Record<string, V>>, text: (value: V) => string) {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, text(value)]))
 }
 

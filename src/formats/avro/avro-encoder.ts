@@ -27,10 +27,8 @@ export function avroEncoder(schema: WholeSchema): PayloadEncoder {
   const type = avroType(schema)
   const name = type.name ?? null
   const words = name === null ? 'Avro schema' : `Avro schema ${name}`
-  return {
-    type: name,
-    encode: checkedEncode(words, perType(newFit)(type), (value) => type.toBuffer(value)),
-  }
+  const encode = checkedEncode(words, perType(newFit)(type), (value) => type.toBuffer(value))
+  return { type: name, encode }
 }
 
 // Checks whether Avro can hold a value without loss. avsc then accepts it too.

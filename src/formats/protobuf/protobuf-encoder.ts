@@ -37,12 +37,10 @@ export function protobufEncoder(
   const { type, indexes } = chosen(placedMessages(readProtoFile(text, references)), message)
   const name = messageName(type)
   const before = messageIndexBytes(indexes)
-  const encode = (value: unknown) =>
+  const write = (value: unknown) =>
     Buffer.concat([before, type.encode(type.fromObject(value as object)).finish()])
-  return {
-    type: name,
-    encode: checkedEncode(`Protobuf message ${name}`, perType(messageFit)(type), encode),
-  }
+  const encode = checkedEncode(`Protobuf message ${name}`, perType(messageFit)(type), write)
+  return { type: name, encode }
 }
 
 /** @throws Error with the names of all messages: it is not one of them */

@@ -294,9 +294,7 @@ function checkOffset(offsetMs: unknown, tell: ReportFieldFault): void {
  * The field that a function merely picks, or reads as a time, `amount` of `(p) => p.amount`; `null`:
  * it does more.
  */
-function pickedField(
-  code: EventFunction<unknown> | SourceDefinition['eventTimeMs'],
-): string | null {
+function pickedField(code: EventFunction<unknown> | SourceDefinition['eventTimeMs']) {
   if (typeof code !== 'function') return null
   const reading = readFunction(code)
   if ('why' in reading) return null

@@ -45,10 +45,7 @@ export class ModelRows {
    * @param fault called for each event that no model can score
    * @returns the other events, in order, with their rows
    */
-  make(
-    batch: FlowBatch,
-    fault: (index: number, error: TidemarkError) => void,
-  ): { readonly indices: readonly number[]; readonly rows: Rows } {
+  make(batch: FlowBatch, fault: (index: number, error: TidemarkError) => void) {
     const { indices } = batch
     const { rows, areFinite } = batch.features as FeatureMatrix
     const isDense = indices.at(-1) === indices.length - 1

@@ -15,6 +15,7 @@ import {
   type OperatorContext,
   type Print,
   type ReportFault,
+  type ReportFieldFault,
   type StepPlace,
 } from '../rule.ts'
 
@@ -76,10 +77,7 @@ export class ScoreReuse {
   }
 
   /** @param fault called for each event on which `unless` fails */
-  split(
-    batch: FlowBatch,
-    fault: (index: number, error: TidemarkError) => void,
-  ): { readonly live: readonly number[]; readonly reused: readonly ReusedBatch[] } {
+  split(batch: FlowBatch, fault: (index: number, error: TidemarkError) => void) {
     const { drift } = this.#reuse
     const deviations = drift && (this.#rows.deviationsOf?.(drift) as Float32Array)
     const live: number[] = []
@@ -231,8 +229,7 @@ export function checkReuse(
 ): void {
   if (reuse === null) return
   const { table, maxAgeMs, drift } = reuse
-  const tell = (message: string, o?: Parameters<ReportFault>[2]) =>
-    report(`${name}.${REUSE}`, message, o)
+  const tell: ReportFieldFault = (message, o) => report(`${name}.${REUSE}`, message, o)
   const tableDefinition = tables.find((candidate) => candidate.name === table)
   const code = 'NOT_SUPPORTED' as const
   if (stores.some((store) => store.name === table)) {

@@ -35,7 +35,6 @@ import type {
   Print,
   ReadyBatches,
   ReportFault,
-  StepDisplay,
   StepScoring,
 } from '../rule.ts'
 import { checkTaken, ModelRows } from './model-rows.ts'
@@ -270,9 +269,7 @@ function labelOf([name, model]: NamedModel): string {
   return `${isRule(model) ? name : model.name}@${model.version}`
 }
 
-function displayOfSeveral(
-  step: ScoreStep,
-): Pick<StepDisplay, 'parts' | 'edges' | 'last' | 'exits'> {
+function displayOfSeveral(step: ScoreStep) {
   const { models, routes, otherwise, fallback, shadows, variants, reuse } = step
   const idOf = (name: string) => `Model${Object.keys(models).indexOf(name) + 1}`
   const routed = routes.map(({ to }) => to)
@@ -310,12 +307,8 @@ function displayOfSeveral(
     edges.push({ from: to, to: id, isDashed: true })
   }
   const ends = reuse === null ? last : [...last, 'Reuse']
-  return {
-    parts,
-    edges,
-    last: ends,
-    exits: (fallback ? [idOf(fallback.to)] : last).map(notFiniteFrom),
-  }
+  const exits = (fallback ? [idOf(fallback.to)] : last).map(notFiniteFrom)
+  return { parts, edges, last: ends, exits }
 }
 
 function percentOf(share: number): string {
