@@ -1,6 +1,6 @@
 import { defineTopology, onnxModel, rule } from 'tidemark'
 import { expect, test } from 'vitest'
-import { ShadowBranches } from '../../src/engine/operators/score/shadow-branches.ts'
+import { shadowChoice } from '../../src/engine/operators/score/shadow-branches.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { Share } from '../../src/kernel/shares.ts'
@@ -37,14 +37,14 @@ const step = scoreStepOf(
   ),
 )
 const keys = new Dictionary(HASH)
-const branches = new ShadowBranches(step, keys)
+const shadows = shadowChoice(step, keys)
 
 /** Four events, in the share of both shadows. */
 const rows = Float32Array.of(1, 1, 2, Number.NaN, 3, 3, 4, 4)
 const allFinite = Float32Array.of(1, 1, 2, 2, 3, 3, 4, 4)
 const decided = Uint8Array.of(0, 2, 1, 5)
 const answer = { ...stepAnswer([new Float64Array(4)]), decided }
-const choose = branches.choose([0, 1, 2, 3], [])
+const choose = shadows([0, 1, 2, 3], [])
 
 test('events that the same model has scored are left out, also those that it scored as fallback', () => {
   const [both, always] = choose(allFinite, answer)
@@ -73,8 +73,8 @@ test('a shadow gets the events whose keys are in its share', () => {
   const width = step.features.length
   const given = new Float32Array(indices.length * width)
   const scores = stepAnswer([new Float64Array(indices.length)])
-  const ofHalf = new ShadowBranches(half, keys).choose(indices, numbers)(given, scores)
+  const ofHalf = shadowChoice(half, keys)(indices, numbers)(given, scores)
   expect(ofHalf[0]?.rows).toEqual(expected)
-  const ofAll = branches.choose(indices, numbers)(given, scores)
+  const ofAll = shadows(indices, numbers)(given, scores)
   expect(ofAll[0]?.rows).toHaveLength(indices.length)
 })

@@ -40,7 +40,7 @@ import type {
 import { checkTaken, ModelRows } from './model-rows.ts'
 import { checkReuse, functionsOfReuse, type ReusedBatch, reuseDetail, ScoreReuse } from './reuse.ts'
 import { ScoredEvents, ScoreReader } from './scored-events.ts'
-import { checkShadows, ShadowBranches } from './shadow-branches.ts'
+import { checkShadows, shadowChoice } from './shadow-branches.ts'
 
 const USES = Object.keys(LATENCY_LIMITS).join(', ')
 
@@ -126,7 +126,7 @@ export const score: OperatorRule<ScoreStep> = {
     }
     const behind = open(step.then, output)
     const rows = new ModelRows(step, input.features, context)
-    const shadows = new ShadowBranches(step, context.keys)
+    const shadows = shadowChoice(step, context.keys)
     const reader = new ScoreReader(step, models.by)
     const reuse = step.reuse && new ScoreReuse(step, step.reuse, context)
     return new Score(step, { models, behind, rows, shadows, reader, reuse })
@@ -137,7 +137,7 @@ interface ScoreParts {
   readonly models: StepScoring
   readonly behind: readonly Operator[]
   readonly rows: ModelRows
-  readonly shadows: ShadowBranches
+  readonly shadows: ReturnType<typeof shadowChoice>
   readonly reader: ScoreReader
   /** `null`: every event is scored by a model. */
   readonly reuse: ScoreReuse | null
@@ -164,7 +164,7 @@ class Score implements Operator {
     const batch = split === null ? input : { ...input, indices: split.live }
     const taken = rows.make(batch, fault)
     const { indices } = taken
-    const shadowRows = shadows.choose(indices, batch.keys)
+    const shadowRows = shadows(indices, batch.keys)
     const ask = () => models.score({ ...taken.rows, count: indices.length })
     this.#send({ ...batch, indices }, { ...taken.rows, ask, reader, shadowRows }, run)
     return []

@@ -8,59 +8,43 @@ import { badShare } from '../routes.ts'
 import type { ReportFault } from '../rule.ts'
 import { columnsTaken } from './model-rows.ts'
 
-interface Branch {
-  readonly share: Share
-  readonly model: string
-  /** The columns that its model takes and a main model may do without. */
-  readonly columns: readonly number[]
-}
-
-/** Chooses the events that go on to the shadows of a score step, beside its other steps. */
-export class ShadowBranches {
-  readonly #step: ScoreStep
-  readonly #keys: Dictionary
+/**
+ * Chooses the events that go on to the shadows of a score step, beside its other steps. It looks at
+ * once which keys are in a shadow's share, because their numbers may be given to other keys before
+ * there are scores.
+ *
+ * @returns a function of events, with keys by index; it returns another, which gives the rows of
+ * each shadow that have a main score of another model
+ */
+export function shadowChoice(step: ScoreStep, dictionary: Dictionary) {
+  const { routes, otherwise, fallback, features } = step
   /** By number of a rule, the name of its model. */
-  readonly #byRule: readonly string[]
-  readonly #branches: readonly Branch[]
-
-  constructor(step: ScoreStep, keys: Dictionary) {
-    this.#step = step
-    this.#keys = keys
-    this.#byRule = [...step.routes.map(({ to }) => to), step.otherwise]
-    const taken = this.#byRule.map((name) => columnsTaken(step, name))
-    this.#branches = step.shadows.map(({ model, share }) => ({
-      share: new Share(`shadow.${model}`, share),
-      model,
-      columns: columnsTaken(step, model).filter((column) =>
-        taken.some((columns) => !columns.includes(column)),
-      ),
-    }))
-  }
-
-  /**
-   * Looks at once which keys are in a shadow's share, because their numbers may be given to other
-   * keys before there are scores.
-   *
-   * @param keys by index
-   * @returns gives the rows of each shadow that have a main score of another model
-   */
-  choose(indices: readonly number[], keys: ArrayLike<number>) {
-    const inShare = this.#branches.map(({ share }) => {
+  const byRule = [...routes.map(({ to }) => to), otherwise]
+  const taken = byRule.map((name) => columnsTaken(step, name))
+  const branches = step.shadows.map(({ model, share }) => ({
+    share: new Share(`shadow.${model}`, share),
+    model,
+    /** The columns that its model takes and a main model may do without. */
+    columns: columnsTaken(step, model).filter((column) =>
+      taken.some((columns) => !columns.includes(column)),
+    ),
+  }))
+  return (indices: readonly number[], keys: ArrayLike<number>) => {
+    const inShare = branches.map(({ share }) => {
       const rows = indices.map((_, row) => row)
       if (share.isWhole) return rows
-      return rows.filter((row) =>
-        share.hasNumber(keys[indices[row] as number] as number, this.#keys),
-      )
+      const keyOf = (row: number) => keys[indices[row] as number] as number
+      return rows.filter((row) => share.hasNumber(keyOf(row), dictionary))
     })
     return (rows: Float32Array, { decided, faults }: StepScores): readonly ShadowRows[] =>
-      this.#branches.map(({ model, columns }, shadow) => {
+      branches.map(({ model, columns }, shadow) => {
         const scored = (inShare[shadow] as readonly number[]).filter((row) => {
-          const by = this.#byRule[decided[row] as number] ?? this.#step.fallback?.to
+          const by = byRule[decided[row] as number] ?? fallback?.to
           return !faults.has(row) && by !== model
         })
-        const width = this.#step.features.length
+        const width = features.length
         const fit = scored.filter((row) =>
-          columns.every((c) => isFit(this.#step, rows[row * width + c] as number)),
+          columns.every((c) => isFit(step, rows[row * width + c] as number)),
         )
         return { rows: fit, unfit: scored.length - fit.length }
       })
