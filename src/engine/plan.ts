@@ -71,16 +71,12 @@ export function openAll(
   return { first: open(then, input), all }
 }
 
-/** How far back a worker must read to restore a topology's windows. */
-export interface Horizon {
-  /** ms behind the watermark; +Infinity if something is remembered forever. */
-  readonly lengthMs: number
-  /** Remembered forever, as `step.feature`. */
-  readonly unbounded: readonly string[]
-}
-
-/** Delays of steps in sequence add up. */
-export function horizonOf(definition: Definition): Horizon {
+/**
+ * How far back a worker must read to restore a topology's windows: `lengthMs` behind the watermark,
+ * +Infinity if something is remembered forever, as `unbounded` says by `step.feature`. Delays of
+ * steps in sequence add up.
+ */
+export function horizonOf(definition: Definition) {
   const unbounded: string[] = []
   let longestMs = 0
   for (const { keeps, way } of planOf(definition)) {

@@ -1,7 +1,7 @@
 import type { ModelDefinition } from '../topology/models.ts'
 import { readGolden } from './golden.ts'
 import { loadSingle, type SingleOptions } from './models.ts'
-import type { Evaluator, Scorer } from './scorer.ts'
+import type { Scorer } from './scorer.ts'
 import { batchesOf, sampleRows } from './warm-up.ts'
 
 /** How long runs of a size are not counted, ms, until the JIT has compiled their code. */
@@ -10,34 +10,8 @@ const WARM_UP_MS = 100
 const SIZE_MS = 300
 const LEAST_RUNS = 10
 
-export interface BatchTimes {
-  readonly rows: number
-  readonly runs: number
-  readonly avgMs: number
-  readonly p50Ms: number
-  readonly p95Ms: number
-  readonly p99Ms: number
-  readonly rowsPerSecond: number
-}
-
-export interface Benchmark {
-  readonly evaluator: Evaluator
-  readonly largestBatch: number
-  /** In ascending order of size. */
-  readonly batches: readonly BatchTimes[]
-  /**
-   * The size with the most rows a second, among those with a p99 within the budget if there are
-   * any.
-   */
-  readonly bestBatch: number
-  readonly notes: readonly string[]
-}
-
 /** @throws Refused with the faults for which a worker would refuse it */
-export async function benchmark(
-  model: ModelDefinition,
-  options: SingleOptions,
-): Promise<Benchmark> {
+export async function benchmark(model: ModelDefinition, options: SingleOptions) {
   const { scorer, notes } = await loadSingle(model, options)
   try {
     const golden = model.golden === undefined ? null : await readGolden(model.golden, model.name)
@@ -48,7 +22,12 @@ export async function benchmark(
     return {
       evaluator: scorer.evaluator,
       largestBatch,
+      /** In ascending order of size. */
       batches,
+      /**
+       * The size with the most rows a second, among those with a p99 within the budget if there
+       * are any.
+       */
       bestBatch: bestOf(batches, options.latencyBudgetMs),
       notes,
     }
@@ -57,13 +36,15 @@ export async function benchmark(
   }
 }
 
+export type Benchmark = Awaited<ReturnType<typeof benchmark>>
+
 export function sizesUpTo(largest: number): number[] {
   const sizes: number[] = []
   for (let rows = 1; rows < largest; rows *= 2) sizes.push(rows)
   return [...sizes, largest]
 }
 
-async function timesOf(scorer: Scorer, sample: Float32Array, rows: number): Promise<BatchTimes> {
+async function timesOf(scorer: Scorer, sample: Float32Array, rows: number) {
   const batchOf = batchesOf(sample)
   const times: number[] = []
   const beginMs = performance.now()
@@ -78,13 +59,15 @@ async function timesOf(scorer: Scorer, sample: Float32Array, rows: number): Prom
   return statisticsOf(rows, times)
 }
 
-export function statisticsOf(rows: number, times: readonly number[]): BatchTimes {
+export function statisticsOf(rows: number, times: readonly number[]) {
   const sorted = times.toSorted((a, b) => a - b)
   const rank = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] as number
   const avgMs = times.reduce((sum, ms) => sum + ms, 0) / times.length
   const quantiles = { p50Ms: rank(0.5), p95Ms: rank(0.95), p99Ms: rank(0.99) }
   return { rows, runs: times.length, avgMs, ...quantiles, rowsPerSecond: (rows * 1_000) / avgMs }
 }
+
+export type BatchTimes = ReturnType<typeof statisticsOf>
 
 export function bestOf(batches: readonly BatchTimes[], latencyBudgetMs: number): number {
   const within = batches.filter(({ p99Ms }) => p99Ms <= latencyBudgetMs)

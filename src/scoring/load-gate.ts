@@ -21,13 +21,6 @@ import { scoreColumns } from './scorer.ts'
 import { shown, type UncheckedModel } from './unchecked-model.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
-export interface Proven {
-  readonly runner: OpenedModel
-  readonly golden: Golden | null
-  /** Whether each row must run alone, because other rows of a batch change its scores. */
-  readonly isAlone: boolean
-}
-
 /** More than one, to detect a fixed batch size. */
 const TRIAL_ROWS = 4
 
@@ -39,7 +32,7 @@ export async function proveModel(
   uncheckedModel: UncheckedModel,
   open: (model: UncheckedModel) => Promise<OpenedModel>,
   most: number | null = null,
-): Promise<Proven> {
+) {
   const { model, modelFile, where, golden: url } = uncheckedModel
   const faults = shaFaults(uncheckedModel)
   const check: GoldenCheck = { model, sha256: faults.length === 0 ? modelFile.sha256 : null, where }
@@ -52,6 +45,7 @@ export async function proveModel(
     refuseIfAny(faults)
     const sample = sampleRows(model.features.length, golden)
     refuseIfAny(await trialFaults(runner, { sample, golden }, check))
+    /** Whether each row must run alone, because other rows of a batch change its scores. */
     const isAlone = await dependsOnBatch(runner, sample)
     const runs = { runner, atMost: most ?? (isAlone ? 1 : Number.POSITIVE_INFINITY) }
     if (golden !== null) refuseIfAny(await goldenDifferences(golden, runs, check))

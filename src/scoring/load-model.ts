@@ -4,14 +4,14 @@ import type { ModelDefinition } from '../topology/models.ts'
 import { EDITION } from '../trees/edition.ts'
 import { type About, BatchScorer } from './batch-scorer.ts'
 import { type Golden, readGolden } from './golden.ts'
-import { chooseLanes, isKnownInline, type Lane, type LaneChoice, treeLane } from './lanes.ts'
-import { type Proven, proveModel } from './load-gate.ts'
+import { chooseLanes, isKnownInline, treeLane } from './lanes.ts'
+import { proveModel } from './load-gate.ts'
 import type { ModelCache } from './model-cache.ts'
 import { openInline, openInThread } from './open-model.ts'
-import { type OpenedModel, type Runner, readingOf, type Signature } from './runner.ts'
+import { type OpenedModel, type Runner, readingOf } from './runner.ts'
 import { type Evaluator, type Scorer, scoreColumns } from './scorer.ts'
-import { provenTrees, type TreeRunner } from './tree-runner.ts'
-import { labelOf, readUnchecked, type UncheckedModel } from './unchecked-model.ts'
+import { provenTrees } from './tree-runner.ts'
+import { labelOf, readUnchecked } from './unchecked-model.ts'
 import { sampleRows } from './warm-up.ts'
 
 /** `auto`: the worker computes a model from its trees, if that gives the bits of ONNX Runtime. */
@@ -45,30 +45,24 @@ export interface ModelUse {
 const SESSION_BYTES = 1_500_000
 const FILE_FACTORS = { trees: 48, onnxruntime: 11 }
 
-export interface ReadUse {
-  readonly use: ModelUse
-  readonly uncheckedModel: UncheckedModel
-  /** Computes it; a string says why ONNX Runtime does. */
-  readonly trees: TreeRunner | string
-  /** Equal for models that run the same bytes in the same way. */
-  readonly way: string
-  readonly choice: LaneChoice
-}
+export type ReadUse = Awaited<ReturnType<typeof readUse>>
 
 /** @throws TidemarkError `MODEL_FILE` */
 export async function readUse(
   use: ModelUse,
   chosen: { file: string | null; evaluator: EvaluatorChoice; cache: ModelCache },
-): Promise<ReadUse> {
+) {
   const { model, latencyBudgetMs, hasFallback = false, isBackground = false } = use
   const { file, evaluator, cache } = chosen
   const uncheckedModel = await readUnchecked({ model, where: use.where ?? use.step }, file)
   const { modelFile, where, golden: url } = uncheckedModel
   const why = isBackground ? 'as every shadow is' : 'as you chose'
+  /** Computes it; a string says why ONNX Runtime does. */
   const trees = evaluator === 'auto' ? await provenTrees(modelFile, model, cache) : why
   const isGuarded = hasFallback && typeof trees === 'string'
   const { input, outputs, features } = model
   const how = [latencyBudgetMs, isGuarded, isBackground]
+  /** Equal for models that run the same bytes in the same way. */
   const way = [modelFile.sha256, input, outputs, features.length, ...how]
   // Rows with faults count as none here: the checks report these.
   const golden = url && (await readGolden(url, where).catch(() => null))
@@ -85,13 +79,10 @@ export async function readUse(
   return { use, uncheckedModel, trees, way: JSON.stringify(way), choice }
 }
 
-export interface OpenedUse extends ReadUse {
-  readonly proven: Proven
-  readonly isInline: boolean
-}
+type OpenedUse = Awaited<ReturnType<typeof openUse>>
 
 /** On this thread if all its batches do. @throws Refused · TidemarkError `MODEL_LOAD` */
-export async function openUse(read: ReadUse): Promise<OpenedUse> {
+export async function openUse(read: ReadUse) {
   const { uncheckedModel, trees, choice } = read
   const isInline = typeof trees !== 'string' || (await isKnownInline(choice))
   const proven = await proveModel(uncheckedModel, async () => {
@@ -104,15 +95,10 @@ function openOn(isInline: boolean, { uncheckedModel, choice }: ReadUse): Promise
   return isInline ? openInline(uncheckedModel) : openInThread(uncheckedModel, choice.isBackground)
 }
 
-export interface LoadedModel {
-  readonly scorer: Scorer
-  readonly lanes: readonly Lane[]
-  readonly notes: readonly string[]
-  readonly signature: Signature
-}
+export type LoadedModel = Awaited<ReturnType<typeof loadModel>>
 
 /** @throws Refused · TidemarkError `MODEL_TOO_SLOW`, `MODEL_LOAD` */
-export async function loadModel(opened: OpenedUse): Promise<LoadedModel> {
+export async function loadModel(opened: OpenedUse) {
   const { uncheckedModel, trees, choice, proven } = opened
   const { model, modelFile } = uncheckedModel
   const { lanes, threads, notes } = await lanesOf(opened)

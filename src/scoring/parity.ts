@@ -3,31 +3,6 @@
 
 export const QUANTILES = { p1: 0.01, p5: 0.05, p50: 0.5, p95: 0.95, p99: 0.99 } as const
 
-export interface ParityResult {
-  readonly pairs: number
-  /** Pairs left out, because one of their scores is not finite. */
-  readonly notFinite: number
-  /** NaN without pairs. */
-  readonly meanDifference: number
-  readonly meanAbsoluteDifference: number
-  /** Quantiles of the difference, each to within 1 % of itself; NaN without pairs. */
-  readonly quantiles: Readonly<Record<keyof typeof QUANTILES, number>>
-  /** Events on different sides of the threshold; `null`: no threshold was given. */
-  readonly flips: {
-    readonly threshold: number
-    readonly up: number
-    readonly down: number
-  } | null
-  /** `null` with fewer than 100 pairs. */
-  readonly psi: Psi | null
-}
-
-export interface HistogramBin {
-  readonly from: number
-  readonly to: number
-  readonly count: number
-}
-
 /** Compares two models in 100 kB. */
 export class Parity {
   readonly #threshold: number | null
@@ -48,27 +23,32 @@ export class Parity {
     for (let i = 0; i < count; i++) this.#addOne(main[i] as number, other[i] as number)
   }
 
-  get result(): ParityResult {
+  get result() {
     const { count: pairs } = this.#differences
     const quantiles = Object.entries(QUANTILES).map(
       ([name, share]) => [name, this.#differences.quantile(share)] as const,
     )
     return {
       pairs,
+      /** Pairs left out, because one of their scores is not finite. */
       notFinite: this.#notFinite,
+      /** NaN without pairs. */
       meanDifference: this.#sum / pairs,
       meanAbsoluteDifference: this.#absolute / pairs,
-      quantiles: Object.fromEntries(quantiles) as ParityResult['quantiles'],
+      /** Quantiles of the difference, each to within 1 % of itself; NaN without pairs. */
+      quantiles: Object.fromEntries(quantiles) as Record<keyof typeof QUANTILES, number>,
+      /** Events on different sides of the threshold; `null`: no threshold was given. */
       flips:
         this.#threshold === null
           ? null
           : { threshold: this.#threshold, up: this.#up, down: this.#down },
+      /** `null` with fewer than 100 pairs. */
       psi: this.#stability.psi,
     }
   }
 
   /** The outermost bins hold all beyond p1 and p99. @param bins odd, so that one is around 0 */
-  histogram(bins: number): HistogramBin[] {
+  histogram(bins: number) {
     const { p1, p99 } = this.result.quantiles
     const reach = Math.max(Math.abs(p1), Math.abs(p99))
     if (!(reach > 0)) return []
@@ -100,6 +80,9 @@ export class Parity {
   }
 }
 
+export type ParityResult = Parity['result']
+export type HistogramBin = ReturnType<Parity['histogram']>[number]
+
 // The population stability index (PSI): how much the share of events in each tenth of the main
 // model's scores differs for the other model.
 
@@ -112,15 +95,6 @@ const TENTHS = 10
 const SMOOTHING = 0.5
 /** 0.999 quantiles of χ² with 1, 2, … degrees of freedom. */
 const CHI_SQUARE = [10.828, 13.816, 16.266, 18.467, 20.515, 22.458, 24.322, 26.124, 27.877]
-
-export interface Psi {
-  readonly value: number
-  /**
-   * Exceeded in 1 of 1,000 comparisons of equal distributions: χ²(0.999, tenths − 1) · 2 / pairs.
-   * B. Yurdakul, "Statistical Properties of Population Stability Index" (2018).
-   */
-  readonly byChance: number
-}
 
 export class Stability {
   readonly #main: number[] = []
@@ -138,7 +112,7 @@ export class Stability {
     if (this.#main.length === REFERENCE) this.#tenths = this.#heldTenths()
   }
 
-  get psi(): Psi | null {
+  get psi() {
     if (this.#main.length < LEAST_PAIRS) return null
     return (this.#tenths ?? this.#heldTenths()).psi
   }
@@ -172,7 +146,11 @@ class Tenths {
     this.#count(this.#other, other)
   }
 
-  get psi(): Psi {
+  /**
+   * By chance, it is exceeded in 1 of 1,000 comparisons of equal distributions: χ²(0.999, tenths −
+   * 1) · 2 / pairs. B. Yurdakul, "Statistical Properties of Population Stability Index" (2018).
+   */
+  get psi() {
     const all = this.#pairs + SMOOTHING * this.#main.length
     let value = 0
     for (const [i, count] of this.#main.entries()) {

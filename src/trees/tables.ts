@@ -56,15 +56,10 @@ function bytesOf(numbers: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(numbers).buffer)
 }
 
-interface LaidOutTree {
-  readonly root: TreeNode
-  readonly leaves: readonly Leaf[]
-  readonly targets: readonly number[]
-  /** 0: the tree is walked. */
-  readonly words: number
-}
+type LaidOutTree = ReturnType<typeof laidOut>
 
-function laidOut(root: TreeNode, aggregate: Ensemble['aggregate']): LaidOutTree {
+/** Without words, the tree is walked. */
+function laidOut(root: TreeNode, aggregate: Ensemble['aggregate']) {
   const leaves = leavesOf(root)
   const targets = [...new Set(leaves.flatMap(({ weights }) => weights.map((w) => w.target)))]
   for (const { weights } of leaves) {

@@ -142,15 +142,11 @@ const MOST_INDEXES = 64
 
 const cursor = new PayloadCursor()
 
-interface MessageAt extends Pick<PlacedMessage, 'indexes'> {
-  readonly start: number
-}
-
 /**
  * Reads the indexes before a message, if there are any: their number and each as a zigzag varint; a
  * single 0 is the first message. (Confluent Platform, "Formats, Serializers, and Deserializers".)
  */
-export function readMessageIndexes(payload: Uint8Array): MessageAt | null {
+export function readMessageIndexes(payload: Uint8Array) {
   cursor.begin(payload, 0, payload.length)
   let indexes = [0]
   const refusal = refusalOf(() => {

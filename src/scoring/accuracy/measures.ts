@@ -30,33 +30,6 @@ export function auc(positives: Float64Array, negatives: Float64Array): number {
 export const POSITIVE_FROM = 0.5
 const BINS = 10
 
-/** Rows with scores ≥ `from` and < `to`; the last bin includes 1. */
-export interface CalibrationBin {
-  readonly from: number
-  readonly to: number
-  readonly rows: number
-  /** NaN without rows. */
-  readonly meanScore: number
-  readonly positiveShare: number
-}
-
-export interface ProbabilityResult {
-  readonly logLoss: number
-  readonly accuracy: number
-  readonly brier: number
-  readonly calibration: readonly CalibrationBin[]
-}
-
-export interface BinaryResult {
-  readonly task: 'binary'
-  readonly rows: number
-  readonly positives: number
-  /** NaN when all rows are positive, or none is. */
-  readonly auc: number
-  /** `null`: a score is not between 0 and 1. */
-  readonly probability: ProbabilityResult | null
-}
-
 /** Measures scores of rows that are positive or not, in 8 bytes a row. */
 export class BinaryAccuracy {
   readonly #positives: number[] = []
@@ -71,17 +44,21 @@ export class BinaryAccuracy {
     if (this.#areProbabilities) this.#probability.add(score, isPositive)
   }
 
-  get result(): BinaryResult {
+  get result() {
     const positives = this.#positives.length
     return {
-      task: 'binary',
+      task: 'binary' as const,
       rows: positives + this.#negatives.length,
       positives,
+      /** NaN when all rows are positive, or none is. */
       auc: auc(sorted(this.#positives), sorted(this.#negatives)),
+      /** `null`: a score is not between 0 and 1. */
       probability: this.#areProbabilities ? this.#probability.result : null,
     }
   }
 }
+
+export type BinaryResult = BinaryAccuracy['result']
 
 function sorted(scores: readonly number[]): Float64Array {
   return Float64Array.from(scores).sort()
@@ -107,15 +84,17 @@ class ProbabilityAccuracy {
     if (isPositive) this.#positives[bin] = (this.#positives[bin] as number) + 1
   }
 
-  get result(): ProbabilityResult {
+  get result() {
     return {
       logLoss: this.#loss / this.#count,
       accuracy: this.#right / this.#count,
       brier: this.#squares / this.#count,
+      /** Rows with scores ≥ `from` and < `to`; the last bin includes 1. */
       calibration: Array.from(this.#rows, (rows, bin) => ({
         from: bin / BINS,
         to: (bin + 1) / BINS,
         rows,
+        /** NaN without rows. */
         meanScore: (this.#scores[bin] as number) / rows,
         positiveShare: (this.#positives[bin] as number) / rows,
       })),
@@ -123,20 +102,11 @@ class ProbabilityAccuracy {
   }
 }
 
+export type ProbabilityResult = ProbabilityAccuracy['result']
+export type CalibrationBin = ProbabilityResult['calibration'][number]
+
 /** How far the probabilities of a row may be from 1 in total, because they are float32. */
 const ROUNDING = 1e-3
-
-export interface ClassResult {
-  readonly task: 'classes'
-  readonly rows: number
-  readonly classes: readonly string[]
-  readonly accuracy: number
-  /** Mean of F1 over the classes that occur or are predicted. */
-  readonly macroF1: number
-  /** Mean of {@link logLoss}; `null`: scores are not between 0 and 1, or not 1 in total. */
-  readonly logLoss: number | null
-  readonly confusion: readonly (readonly number[])[]
-}
 
 export class ClassAccuracy {
   readonly #classes: readonly string[]
@@ -168,15 +138,17 @@ export class ClassAccuracy {
     this.#areProbabilities &&= scores.every(isProbability) && Math.abs(total - 1) <= ROUNDING
   }
 
-  get result(): ClassResult {
+  get result() {
     const confusion = this.#confusion.map((counts) => [...counts])
     const right = this.#classes.reduce((sum, _, i) => sum + (confusion[i]?.[i] as number), 0)
     return {
-      task: 'classes',
+      task: 'classes' as const,
       rows: this.#rows,
       classes: this.#classes,
       accuracy: right / this.#rows,
+      /** Mean of F1 over the classes that occur or are predicted. */
       macroF1: macroF1(confusion),
+      /** Mean of {@link logLoss}; `null`: scores are not between 0 and 1, or not 1 in total. */
       logLoss: this.#areProbabilities ? this.#loss / this.#rows : null,
       confusion,
     }
@@ -191,6 +163,8 @@ export class ClassAccuracy {
   }
 }
 
+export type ClassResult = ClassAccuracy['result']
+
 function macroF1(confusion: readonly (readonly number[])[]): number {
   const scores = confusion.flatMap((counts, i) => {
     const ofClass = counts.reduce((sum, rows) => sum + rows, 0)
@@ -198,15 +172,6 @@ function macroF1(confusion: readonly (readonly number[])[]): number {
     return ofClass + predicted === 0 ? [] : [(2 * (counts[i] as number)) / (ofClass + predicted)]
   })
   return scores.reduce((sum, f1) => sum + f1, 0) / scores.length
-}
-
-export interface RegressionResult {
-  readonly task: 'regression'
-  readonly rows: number
-  readonly mae: number
-  readonly rmse: number
-  /** Share of the labels' variance that the scores explain; NaN when all labels are equal. */
-  readonly r2: number
 }
 
 export class RegressionAccuracy {
@@ -227,13 +192,16 @@ export class RegressionAccuracy {
     this.#spread += distance * (label - this.#mean)
   }
 
-  get result(): RegressionResult {
+  get result() {
     return {
-      task: 'regression',
+      task: 'regression' as const,
       rows: this.#rows,
       mae: this.#absolute / this.#rows,
       rmse: Math.sqrt(this.#squares / this.#rows),
+      /** Share of the labels' variance that the scores explain; NaN when all labels are equal. */
       r2: this.#spread === 0 ? Number.NaN : 1 - this.#squares / this.#spread,
     }
   }
 }
+
+export type RegressionResult = RegressionAccuracy['result']

@@ -31,15 +31,6 @@ interface ReusedScore {
   readonly reuse: Reused
 }
 
-/** Events whose scores are in rows, in order. One model has made them all. */
-export interface ReusedBatch {
-  readonly indices: readonly number[]
-  readonly model: string
-  /** One number a row for each of the step's outputs. */
-  readonly columns: readonly Float64Array[]
-  readonly reused: readonly Reused[]
-}
-
 interface StepOutput {
   readonly name: string
   /** `null`: it is one number. */
@@ -192,11 +183,15 @@ interface ReusingEvent {
   readonly deviations: Float32Array | null
 }
 
-function together(scores: readonly ReusedScore[]): ReusedBatch {
+/** Events whose scores are in rows, in order. One model has made them all. */
+export type ReusedBatch = ReturnType<typeof together>
+
+function together(scores: readonly ReusedScore[]) {
   const [{ model, columns }] = scores as readonly [ReusedScore, ...ReusedScore[]]
   return {
     indices: scores.map(({ index }) => index),
     model,
+    /** One number a row for each of the step's outputs. */
     columns: columns.map((_, c) => Float64Array.from(scores, (row) => row.columns[c] as number)),
     reused: scores.map(({ reuse }) => reuse),
   }
