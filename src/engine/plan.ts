@@ -1,3 +1,4 @@
+import { groupedBy } from '../kernel/grouped.ts'
 import type { Definition, Op, Step, StepOf } from '../topology/definition.ts'
 import { stepsAfter } from '../topology/graph.ts'
 import { dedupe } from './operators/dedupe/dedupe.ts'
@@ -99,13 +100,8 @@ export function keepsState(definition: Definition): boolean {
  * is in log order only if all output waits for the end of the chunk.
  */
 export function sharesTopic(plan: readonly PlannedStep[]): boolean {
-  const firstBehind = new Map<string, string | null>()
-  return plan.some(({ step, rule, place }) => {
-    const topic = rule.topic?.(step)
-    if (topic === undefined) return false
-    const behind = place.results?.name ?? null
-    const first = firstBehind.get(topic)
-    if (first === undefined) firstBehind.set(topic, behind)
-    return first !== undefined && first !== behind
-  })
+  const byTopic = groupedBy(plan, ({ step, rule }) => rule.topic?.(step))
+  return [...byTopic.values()].some(
+    (all) => new Set(all.map(({ place }) => place.results)).size > 1,
+  )
 }

@@ -30,12 +30,13 @@ import type {
   DisplayEdge,
   DisplayExit,
   DisplayPart,
+  OpenSteps,
   Operator,
+  OperatorContext,
   OperatorRule,
   Print,
   ReadyBatches,
   ReportFault,
-  StepScoring,
 } from '../rule.ts'
 import { checkTaken, ModelRows } from './model-rows.ts'
 import { checkReuse, functionsOfReuse, type ReusedBatch, reuseDetail, ScoreReuse } from './reuse.ts'
@@ -108,46 +109,39 @@ export const score: OperatorRule<ScoreStep> = {
     events: place.events === 'featured' ? 'scored' : 'made',
   }),
 
-  open(step, open, context) {
-    const { input, scoring } = context
-    if (input.features === null) {
-      throw new TidemarkError('INVARIANT', `step "${step.name}" (score) follows no features step`)
-    }
-    const models = scoring(step)
-    const { shape } = input
-    const eventOf = (decision: number) => {
-      return knownScored(shape?.eventOf(0) ?? NOTHING_KNOWN, step, models.by[decision] as ScoredBy)
-    }
-    const output = {
-      reader: called,
-      // Facts about a reused score differ from row to row.
-      shape: step.reuse || shape?.expression !== null ? null : { eventOf, expression: null },
-      features: null,
-    }
-    const behind = open(step.then, output)
-    const rows = new ModelRows(step, input.features, context)
-    const shadows = shadowChoice(step, context.keys)
-    const reader = new ScoreReader(step, models.by)
-    const reuse = step.reuse && new ScoreReuse(step, step.reuse, context)
-    return new Score(step, { models, behind, rows, shadows, reader, reuse })
-  },
+  open: (step, open, context) => new Score(step, openParts(step, open, context)),
 }
 
-interface ScoreParts {
-  readonly models: StepScoring
-  readonly behind: readonly Operator[]
-  readonly rows: ModelRows
-  readonly shadows: ReturnType<typeof shadowChoice>
-  readonly reader: ScoreReader
+function openParts(step: ScoreStep, open: OpenSteps, context: OperatorContext) {
+  const { input, scoring } = context
+  if (input.features === null) {
+    throw new TidemarkError('INVARIANT', `step "${step.name}" (score) follows no features step`)
+  }
+  const models = scoring(step)
+  const { shape } = input
+  const eventOf = (decision: number) => {
+    return knownScored(shape?.eventOf(0) ?? NOTHING_KNOWN, step, models.by[decision] as ScoredBy)
+  }
+  const output = {
+    reader: called,
+    // Facts about a reused score differ from row to row.
+    shape: step.reuse || shape?.expression !== null ? null : { eventOf, expression: null },
+    features: null,
+  }
+  const behind = open(step.then, output)
+  const rows = new ModelRows(step, input.features, context)
+  const shadows = shadowChoice(step, context.keys)
+  const reader = new ScoreReader(step, models.by)
   /** `null`: every event is scored by a model. */
-  readonly reuse: ScoreReuse | null
+  const reuse = step.reuse && new ScoreReuse(step, step.reuse, context)
+  return { models, behind, rows, shadows, reader, reuse }
 }
 
 class Score implements Operator {
   readonly #step: ScoreStep
-  readonly #parts: ScoreParts
+  readonly #parts: ReturnType<typeof openParts>
 
-  constructor(step: ScoreStep, parts: ScoreParts) {
+  constructor(step: ScoreStep, parts: ReturnType<typeof openParts>) {
     this.#step = step
     this.#parts = parts
   }
