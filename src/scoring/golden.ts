@@ -202,33 +202,26 @@ function fault({ model, where }: GoldenCheck, message: string, hint: string): Ti
   return new TidemarkError('MODEL_GOLDEN', whole, { where, hint })
 }
 
-interface ComparedScore {
-  readonly name: string
-  readonly index: number
-  readonly description: string
-  /** `undefined`: the file has none. */
-  readonly wanted: (row: number) => number | undefined
-  /** The scale of the tolerance for scores around 0. */
-  readonly largest: number
-}
-
-function comparedScores({ outputs, count }: Golden, model: ModelDefinition): ComparedScore[] {
+/** The scores that both have, each with those of the file; `undefined`: it has none for a row. */
+function comparedScores({ outputs, count }: Golden, model: ModelDefinition) {
   const declared = scoreColumns(model.outputs)
-  const compared = (score: Omit<ComparedScore, 'largest'>): ComparedScore => {
-    const all = Array.from({ length: count }, (_, row) => Math.abs(score.wanted(row) ?? 0))
-    return { ...score, largest: Math.max(...all.filter(Number.isFinite), 0) }
+  /** The scale of the tolerance for scores around 0. */
+  const largestOf = (wanted: (row: number) => number | undefined) => {
+    const all = Array.from({ length: count }, (_, row) => Math.abs(wanted(row) ?? 0))
+    return Math.max(...all.filter(Number.isFinite), 0)
   }
   if (outputs.kind === 'scores') {
     return declared.map(({ name }, index) => {
       const wanted = (row: number) => outputs.rows[row]?.get(name)
-      return compared({ name, index, description: `"${name}"`, wanted })
+      return { name, index, description: `"${name}"`, wanted, largest: largestOf(wanted) }
     })
   }
   const only = new Set(declared.map((c) => c.tensor)).size === 1 ? declared[0]?.tensor : undefined
   return declared.flatMap(({ name, tensor, column }, index) => {
     if (tensor !== (outputs.tensor ?? only)) return []
     const description = `column ${column}, which "${name}" is`
-    return [compared({ name, index, description, wanted: (row) => outputs.rows[row]?.[column] })]
+    const wanted = (row: number) => outputs.rows[row]?.[column]
+    return [{ name, index, description, wanted, largest: largestOf(wanted) }]
   })
 }
 

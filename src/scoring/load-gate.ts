@@ -106,18 +106,13 @@ export function signatureFaults(
   where: string,
 ): TidemarkError[] {
   const faultOf = (code: Code) => {
-    return ({ message, hint }: SignatureFault) =>
+    return ({ message, hint }: Record<'message' | 'hint', string>) =>
       new TidemarkError(code, `${model.name}@${model.version}: ${message}`, { where, hint })
   }
   return [
     ...[...inputFaults(model, inputs)].map(faultOf('MODEL_INPUT')),
     ...[...outputFaults(model, outputs)].map(faultOf('MODEL_OUTPUT')),
   ]
-}
-
-interface SignatureFault {
-  readonly message: string
-  readonly hint: string
 }
 
 function* inputFaults(model: ModelDefinition, inputs: readonly OnnxValue[]) {
@@ -175,10 +170,7 @@ function* outputFaults(model: ModelDefinition, outputs: readonly OnnxValue[]) {
   }
 }
 
-function outputFault(
-  { tensor, column, columns }: OutputDefinition,
-  outputs: readonly OnnxValue[],
-): SignatureFault | null {
+function outputFault({ tensor, column, columns }: OutputDefinition, outputs: readonly OnnxValue[]) {
   const output = outputs.find((o) => o.name === tensor)
   const subject = `tensor "${tensor}"`
   if (output === undefined) {

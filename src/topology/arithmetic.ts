@@ -12,8 +12,6 @@ import {
 // Functions of numbers by name, such as those of derived features: their results, as code that
 // reads the numbers from elsewhere. It has the author's operators, so its results are the same.
 
-type Arithmetic = { readonly code: string } | { readonly why: string }
-
 /**
  * @param at code of the number of a name; `null`: there is none
  * @returns an expression, or why the function must be called
@@ -21,7 +19,7 @@ type Arithmetic = { readonly code: string } | { readonly why: string }
 export function arithmeticOf(
   authorFunction: (...args: never[]) => unknown,
   at: (name: string) => string | null,
-): Arithmetic {
+) {
   return orRefusal(() => {
     const node = functionNode(authorFunction)
     if (node === null) throw new SourceRefusal('it has no source that can be read')
