@@ -1,10 +1,6 @@
 import { groupedBy } from '../kernel/grouped.ts'
-import type { Definition, Op, Step, StepOf } from '../topology/definition.ts'
+import type { Definition, Step } from '../topology/definition.ts'
 import { stepsAfter } from '../topology/graph.ts'
-import { dedupe } from './operators/dedupe/dedupe.ts'
-import { derive } from './operators/derive.ts'
-import { features } from './operators/features/features.ts'
-import { map } from './operators/map.ts'
 import type {
   OpenSteps,
   Operator,
@@ -14,16 +10,9 @@ import type {
   StepInput,
   StepPlace,
 } from './operators/rule.ts'
-import { score } from './operators/score/score.ts'
-import { sink } from './operators/sink.ts'
-import { tumbling } from './operators/tumbling/tumbling.ts'
-import { where } from './operators/where.ts'
+import { operatorRuleOf } from './operators/table.ts'
 
 // A topology as a list of its steps, from which everything about it is derived.
-
-type Rules = { readonly [O in Op]: OperatorRule<StepOf<O>> }
-
-const RULES: Rules = { where, map, dedupe, features, derive, tumbling, score, sink }
 
 export interface PlannedStep {
   readonly step: Step
@@ -44,7 +33,7 @@ export function planOf(definition: Definition): readonly PlannedStep[] {
 }
 
 function plannedOf(step: Step, definition: Definition, before: PlannedStep | null): PlannedStep {
-  const rule: OperatorRule<Step> = RULES[step.op]
+  const rule = operatorRuleOf(step)
   const keeps = rule.keeps?.(step) ?? null
   if (before === null) {
     const none = { behind: null, features: [], dropped: [], results: null }
@@ -64,8 +53,7 @@ export function openAll(
   const open: OpenSteps = (steps, here) =>
     steps.map((step) => {
       const at = all.length
-      const rule: OperatorRule<Step> = RULES[step.op]
-      const operator = rule.open(step, open, { ...context, input: here })
+      const operator = operatorRuleOf(step).open(step, open, { ...context, input: here })
       all.splice(at, 0, operator)
       return operator
     })

@@ -2,7 +2,7 @@ import type { ModelDefinition } from '../topology/models.ts'
 import { readGolden } from './golden.ts'
 import { loadSingle, type SingleOptions } from './models.ts'
 import type { Scorer } from './scorer.ts'
-import { batchesOf, sampleRows } from './warm-up.ts'
+import { sampleBatches, sampleRows } from './warm-up.ts'
 
 /** How long runs of a size are not counted, ms, until the JIT has compiled their code. */
 const WARM_UP_MS = 100
@@ -45,7 +45,7 @@ export function sizesUpTo(largest: number): number[] {
 }
 
 async function timesOf(scorer: Scorer, sample: Float32Array, rows: number) {
-  const batchOf = batchesOf(sample)
+  const batchOf = sampleBatches(sample)
   const times: number[] = []
   const beginMs = performance.now()
   const isOver = () => performance.now() - beginMs >= WARM_UP_MS + SIZE_MS

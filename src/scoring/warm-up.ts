@@ -26,7 +26,7 @@ function cpuMs(): number {
  * features].
  */
 export async function measureCost(runner: Runner, sample: Float32Array): Promise<MeasuredCost> {
-  const batchOf = batchesOf(sample)
+  const batchOf = sampleBatches(sample)
   const points: { readonly cpu: Point[]; readonly elapsed: Point[] } = { cpu: [], elapsed: [] }
   for (const rows of SIZES) {
     const least = { cpu: Number.POSITIVE_INFINITY, elapsed: Number.POSITIVE_INFINITY }
@@ -48,7 +48,7 @@ export async function measureCost(runner: Runner, sample: Float32Array): Promise
 }
 
 /** Takes batches from a sample, one after the other, again and again. */
-export function batchesOf(sample: Float32Array): (rows: number) => Float32Array {
+export function sampleBatches(sample: Float32Array): (rows: number) => Float32Array {
   const width = sample.length / LARGEST_BATCH
   let next = 0
   return (rows) => {

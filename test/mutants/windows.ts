@@ -95,20 +95,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     'infinity reaches a model that takes missing values',
-    [
-      'engine/operators/score/model-rows.ts',
-      "(Number.isNaN(value) && missing === 'nan')",
-      "missing === 'nan'",
-    ],
+    ['topology/graph.ts', "(Number.isNaN(value) && missing === 'nan')", "missing === 'nan'"],
     [ENGINE, 'an infinite feature reaches no model'],
   ],
   [
     'NaN reaches a model that takes no missing values',
-    [
-      'engine/operators/score/model-rows.ts',
-      "(Number.isNaN(value) && missing === 'nan')",
-      'Number.isNaN(value)',
-    ],
+    ['topology/graph.ts', "(Number.isNaN(value) && missing === 'nan')", 'Number.isNaN(value)'],
     [ENGINE, 'a missing value reaches only a model that takes it'],
   ],
   [
