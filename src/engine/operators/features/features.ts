@@ -26,7 +26,6 @@ import {
   type Print,
   type ReportFault,
   type ReportFieldFault,
-  type StepPlace,
   textsOf,
 } from '../rule.ts'
 import { FeatureRows } from './feature-rows.ts'
@@ -191,28 +190,22 @@ function checkFeature(
 ): void {
   switch (feature.from) {
     case 'value':
-      if (feature.form !== undefined) checkForm(feature.of, feature.form, tell)
-      else if (!isDropped(feature, step)) checkValue(definition, feature, tell)
-      break
+      if (feature.form !== undefined) return checkForm(feature.of, feature.form, tell)
+      return checkValue(feature, { step, definition, tell })
     case 'rolling':
     case 'tumbling': {
       const { kind, lengthMs, aggregate } = feature
       checkLength(lengthMs, tell)
-      checkAggregate(aggregate, uses[kind] ?? { columns: {}, types: new Map() }, tell)
-      break
+      return checkAggregate(aggregate, uses[kind] ?? { columns: {}, types: new Map() }, tell)
     }
     case 'sinceLast':
       checkLength(feature.lengthMs, tell)
-      checkEmpty(feature, tell)
-      break
-    case 'sinceLastEver':
-      if (feature.capMs !== null && !(feature.capMs > 0)) {
-        tell(`cap ${feature.capMs} must be more than 0`)
-      }
-      break
+      return checkEmpty(feature, tell)
     case 'lookup':
-      checkLookup(feature, { step, definition, tell })
-      break
+      return checkLookup(feature, { step, definition, tell })
+    case 'sinceLastEver':
+      if (feature.capMs === null || feature.capMs > 0) return
+      tell(`cap ${feature.capMs} must be more than 0`)
   }
 }
 
@@ -256,16 +249,13 @@ function isDropped({ name }: FeatureDefinition, { then }: FeaturesStep): boolean
  * becomes …064256, and a model would learn noise.
  */
 function checkValue(
-  { source }: StepPlace['definition'],
-  { of: code }: Extract<FeatureDefinition, { from: 'value' }>,
-  tell: ReportFieldFault,
+  feature: Extract<FeatureDefinition, { from: 'value' }>,
+  { step, definition, tell }: Omit<Checking, 'uses'>,
 ): void {
-  if (typeof code !== 'function') {
-    tell('value() of a column that does not exist')
-    return
-  }
-  const field = pickedField(code)
-  if (field === null || field !== pickedField(source.eventTimeMs)) return
+  if (isDropped(feature, step)) return
+  if (typeof feature.of !== 'function') return tell('value() of a column that does not exist')
+  const field = pickedField(feature.of)
+  if (field === null || field !== pickedField(definition.source.eventTimeMs)) return
   tell(`"${field}" is the event time: a float32 holds it only to the nearest 131 s`, {
     hint: 'give the model a difference or a part of it: hour of day, seconds since the last event',
   })
