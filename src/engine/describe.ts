@@ -77,6 +77,7 @@ export function describe(topology: Definition, print: Print = String): Descripti
   // Hashed in this order, with every field: another order in the builder rebuilds all windows.
   const { schema: _, ...source } = topology.source
   const { format, eventTimeMs, onTombstone } = source
+  const stores = topology.stores.map((store) => describedStore(store, print))
   return {
     name: topology.name,
     version: topology.version,
@@ -94,9 +95,7 @@ export function describe(topology: Definition, print: Print = String): Descripti
       ...(asOf === null ? {} : { asOf: print(asOf) }),
       ...(from.file === undefined ? { topic: from.topic } : { file: from.file.pathname }),
     })),
-    ...(topology.stores.length > 0 && {
-      stores: topology.stores.map((store) => describedStore(store, print)),
-    }),
+    ...(stores.length > 0 && { stores }),
     first: topology.then.map((s) => s.name),
     steps: planOf(topology).map(({ step, rule }) => ({
       name: step.name,

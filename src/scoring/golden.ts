@@ -95,10 +95,8 @@ function namedScores(row: unknown, place: string): Map<string, number> {
       ? Object.entries(value).map(([column, v]) => [`${name}.${column}`, v] as const)
       : [[name, value] as const],
   )
-  const values = numbers(
-    named.map(([, value]) => value),
-    place,
-  )
+  const listed = named.map(([, value]) => value)
+  const values = numbers(listed, place)
   return new Map(named.map(([name], i) => [name, values[i] as number]))
 }
 

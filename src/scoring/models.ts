@@ -72,10 +72,8 @@ export async function loadScorers(
       return attempted(use, () => readUse(use, { file, evaluator, cache }))
     }),
   )
-  const alike = groupedBy(
-    read.flatMap((modelUse) => modelUse ?? []),
-    ({ way }) => way,
-  )
+  const readUses = read.filter((modelUse) => modelUse !== null)
+  const alike = groupedBy(readUses, ({ way }) => way)
   const opened = await Promise.all([...alike.values()].map(openOne))
   const loaded: LoadedModel[] = []
   const scorers = new Map<string, Scorer>()

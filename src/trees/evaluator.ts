@@ -91,11 +91,9 @@ export class TreeEvaluator {
     const numbers = columns.map(() => new Float64Array(count))
     for (let from = 0; from < count; from += ROWS) {
       const upTo = Math.min(count, from + ROWS)
-      const prepared = this.#prepare(
-        rows.subarray(from * this.#width, upTo * this.#width),
-        upTo - from,
-      )
-      const sums = this.#sums.compute(prepared, upTo - from)
+      const size = upTo - from
+      const some = rows.subarray(from * this.#width, upTo * this.#width)
+      const sums = this.#sums.compute(this.#prepare(some, size), size)
       const { targets } = this.#model.ensemble
       for (let row = from; row < upTo; row++) {
         const at = (row - from) * targets

@@ -161,9 +161,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     if (first.kind !== 'rows') return null
     const by = spread(attributes.get('imputed_value_floats')?.floats ?? [], first.features.length)
     const replaced = attributes.get('replaced_value_float')?.float ?? 0
-    return by === null
-      ? null
-      : { ...first, steps: [...first.steps, { does: 'fill', replaced, by }] }
+    if (by === null) return null
+    return { ...first, steps: [...first.steps, { does: 'fill', replaced, by }] }
   },
 }
 

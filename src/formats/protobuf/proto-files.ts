@@ -67,9 +67,8 @@ function fromDescriptors(file: string, imported: readonly string[]): Type[] {
 
 function checkMembers(members: number): void {
   if (members <= MOST_MEMBERS) return
-  throw new Error(
-    `it has ${members} fields, messages and other parts, the maximum is ${MOST_MEMBERS}`,
-  )
+  const parts = `${members} fields, messages and other parts`
+  throw new Error(`it has ${parts}, the maximum is ${MOST_MEMBERS}`)
 }
 
 function fieldsIn(messages: readonly IDescriptorProto[] = []): number {
