@@ -147,8 +147,8 @@ class Tenths {
   }
 
   /**
-   * By chance, it is exceeded in 1 of 1,000 comparisons of equal distributions: χ²(0.999, tenths −
-   * 1) · 2 / pairs. B. Yurdakul, "Statistical Properties of Population Stability Index" (2018).
+   * `byChance` is exceeded in 1 of 1,000 comparisons of equal distributions: χ²(0.999, tenths − 1) ·
+   * 2 / pairs. B. Yurdakul, "Statistical Properties of Population Stability Index" (2018).
    */
   get psi() {
     const all = this.#pairs + SMOOTHING * this.#main.length

@@ -58,7 +58,7 @@ function bytesOf(numbers: readonly number[]): Uint8Array {
 
 type LaidOutTree = ReturnType<typeof laidOut>
 
-/** Without words, the tree is walked. */
+/** The words of a tree that is walked are 0. */
 function laidOut(root: TreeNode, aggregate: Ensemble['aggregate']) {
   const leaves = leavesOf(root)
   const targets = [...new Set(leaves.flatMap(({ weights }) => weights.map((w) => w.target)))]
