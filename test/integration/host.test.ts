@@ -39,10 +39,11 @@ kafkaTest(
     const records = new KafkaRecords(plainOptions(kafka))
     try {
       const { topics } = await freshTopics(records, NAMES, 3)
+      const group = freshName('group')
       const options: RunWorkerOptions = {
         ...plainOptions(kafka),
         topics,
-        group: freshName('group'),
+        group,
         log: { debug() {}, info() {}, warn() {}, error() {} },
       }
       const produce = async (lines: readonly string[]) => {
@@ -60,8 +61,7 @@ kafkaTest(
       await ended
       expect(gauge.isRunning).toBe(false)
       const { brokers } = kafka
-      const { group } = options
-      expect(await isReproducible({ brokers, group: group as string, topics })).toBe(true)
+      expect(await isReproducible({ brokers, group, topics })).toBe(true)
 
       // The next worker takes the later records, and ends with its process.
       await produce(LINES.slice(250))

@@ -319,7 +319,7 @@ const ROWS: readonly Row[] = [
   [
     'the setting for HTTP is open to the network',
     [
-      'cli/settings.ts',
+      'host/settings.ts',
       "value: '<address>', fallback: '127.0.0.1'",
       "value: '<address>', fallback: '0.0.0.0'",
     ],

@@ -1,6 +1,7 @@
 import { KafkaRecords } from '../../connect/kafka/kafka-records.ts'
 import type { ReadStart } from '../../connect/kafka/reader.ts'
 import type { LogPoint, NewRecord, RecordSink, Records } from '../../connect/port.ts'
+import type { SystemOptions } from '../../connect/table.ts'
 import { checkedConfig, type RunWorkerOptions } from '../../host/options.ts'
 import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import type { WorkerConfig } from '../../runtime/config.ts'
@@ -34,7 +35,7 @@ export interface ReplayJob {
 }
 
 type WorkerOption =
-  | ('brokers' | 'group' | 'topics' | 'tls' | 'sasl' | 'registry' | 'redis')
+  | ('brokers' | 'group' | 'topics' | 'tls' | 'sasl' | 'registry' | keyof SystemOptions)
   | ('models' | 'variants' | 'evaluator' | 'cache' | 'maxAhead')
   | ('maxTableBytes' | 'maxKeys' | 'maxStateBytes')
 
