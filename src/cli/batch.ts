@@ -4,7 +4,12 @@ import type { LogPoint } from '../connect/port.ts'
 import { modelOfFile } from '../host/model-of-file.ts'
 import { configOf, PREPARE_SETTINGS, RUN_SETTINGS, type RunConfig } from '../host/settings.ts'
 import { batchFiles, RESUMABLE } from '../jobs/batch/batch-files.ts'
-import { type BatchOptions, batchFaults } from '../jobs/batch/batch-options.ts'
+import {
+  type BatchOptions,
+  batchFaults,
+  FILE_ORDERS,
+  FORMATS,
+} from '../jobs/batch/batch-options.ts'
 import { scoreRows } from '../jobs/batch/model-rows.ts'
 import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { parseDuration } from '../kernel/time.ts'
@@ -60,13 +65,11 @@ export function batch(): Command {
     .optionsGroup('Files:')
     .option('--output <dir>', 'gets a folder for each sink, and one for dead letters')
     .addOption(
-      new Option('--format <name>', 'format of the outputs')
-        .choices(['ndjson', 'parquet'])
-        .default('ndjson'),
+      new Option('--format <name>', 'format of the outputs').choices(FORMATS).default('ndjson'),
     )
     .addOption(
       new Option('--order <name>', 'order of the events: that of the files, or by event time')
-        .choices(['files', 'time'])
+        .choices(FILE_ORDERS)
         .default('files'),
     )
     .addOption(partitionsOption())

@@ -35,7 +35,10 @@ interface End extends Place {
  * @throws TidemarkError `NOT_SUPPORTED`: no event gets features, or its time is not in the event
  * alone
  */
-export function withTrainingRows(definition: Definition, fields: readonly string[]) {
+export function withTrainingRows(
+  definition: Definition,
+  fields: readonly string[],
+): { readonly definition: Definition; readonly features: ReadonlyMap<string, readonly string[]> } {
   const { name, source, then } = definition
   const { eventTimeMs } = source
   if (eventTimeMs === 'record' || takesSecond(eventTimeMs)) {

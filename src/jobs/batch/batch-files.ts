@@ -25,6 +25,7 @@ import {
   type BatchOptions,
   batchFaults,
   ORDERS,
+  prepareOptions,
   type RunBatchOptions,
 } from './batch-options.ts'
 import { BatchWorker } from './batch-worker.ts'
@@ -92,8 +93,9 @@ export async function batchFiles(asked: Asked, context: JobContext) {
 
 /** Does what {@link runBatch} says. */
 export async function batchInProgram(topology: Definition, { signal, ...given }: RunBatchOptions) {
-  const options = { ...BATCH_DEFAULTS, ...given, output: resolve(given.output) }
-  const config = checkedConfig([topology], given, batchFaults(options))
+  const asked = { ...BATCH_DEFAULTS, ...given }
+  const config = checkedConfig([topology], prepareOptions(given), batchFaults(asked))
+  const options = { ...asked, output: resolve(given.output) }
   const stop = signal ?? new AbortController().signal
   const result = await batchFiles({ topology, options, config }, { report: SILENT, stop })
   return result === 'complete' ? null : result

@@ -39,15 +39,18 @@ export interface BatchOptions extends LabelOptions {
   readonly workers: number
 }
 
-type PrepareOption =
-  | ('models' | 'variants' | 'evaluator' | 'cache')
-  | ('maxAhead' | 'maxTableBytes' | 'maxModelBytes')
+const PREPARE_OPTIONS = [
+  ...(['models', 'variants', 'evaluator', 'cache', 'maxAhead'] as const),
+  ...(['maxTableBytes', 'maxModelBytes'] as const),
+] as const
+
+type PrepareOptions = Pick<RunWorkerOptions, (typeof PREPARE_OPTIONS)[number]>
 
 /** The flags of `tidemark batch` for files, with their defaults. */
 export interface RunBatchOptions
   extends Pick<BatchOptions, 'input' | 'output'>,
     Partial<Omit<BatchOptions, 'input' | 'output' | 'workers'>>,
-    Pick<RunWorkerOptions, PrepareOption> {
+    PrepareOptions {
   /** Stops the batch when it aborts; `resume` goes on later. @default never */
   readonly signal?: AbortSignal
 }
@@ -59,10 +62,18 @@ export const BATCH_DEFAULTS = {
 
 /** The orders in which events are late as they were, and rows know the events before them. */
 export const ORDERS = 'give files as events arrived, or --partition-column and --offset-column'
+export const FORMATS: readonly string[] = ['ndjson', 'parquet']
+export const FILE_ORDERS: readonly string[] = ['files', 'time']
 /** Compressions of Parquet. DuckDB has them, also where Node lacks zstd. */
 const COMPRESSIONS: readonly unknown[] = ['snappy', 'zstd']
 /** A field that folders may be named after. */
 const FIELD = /^(?!:day$)[^/\\\p{Cc}]+$/u
+
+/** The options that prepare the topology, as a worker has them. */
+export function prepareOptions(options: RunBatchOptions): PrepareOptions {
+  const given = PREPARE_OPTIONS.filter((name) => options[name] !== undefined)
+  return Object.fromEntries(given.map((name) => [name, options[name]]))
+}
 
 /** What speaks against the options, each with the flag of `tidemark batch` as its place. */
 export function batchFaults({ rows, ...options }: BatchOptions): TidemarkError[] {
@@ -70,6 +81,14 @@ export function batchFaults({ rows, ...options }: BatchOptions): TidemarkError[]
   const fault = (message: string, where: string, hint?: string) =>
     faults.push(configFault(message, where, hint))
   if (options.output === undefined) fault('is needed for files', '--output')
+  if (!(Array.isArray(options.input) && options.input.length > 0)) {
+    fault('is not a list of files', '--input')
+  }
+  if (!FORMATS.includes(options.format)) fault('is not ndjson or parquet', '--format')
+  if (!FILE_ORDERS.includes(options.order)) fault('is not files or time', '--order')
+  if (!(Number.isSafeInteger(options.partitions) && options.partitions > 0)) {
+    fault('is not a whole number above 0', '--partitions')
+  }
   if (options.compression !== undefined && options.format !== 'parquet') {
     fault('only Parquet is compressed', '--compression', 'add --format parquet')
   } else if (![undefined, ...COMPRESSIONS].includes(options.compression)) {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Refused, runBatch } from 'tidemark'
 import { expect, test, vi } from 'vitest'
 import { WorkFolder } from '../../../src/connect/files/work-folder.ts'
 import { MOST_CHUNK_RECORDS } from '../../../src/connect/port.ts'
@@ -8,6 +9,7 @@ import { BATCH_DEFAULTS } from '../../../src/jobs/batch/batch-options.ts'
 import type { Saved } from '../../../src/jobs/batch/job.ts'
 import { SILENT } from '../../../src/jobs/report.ts'
 import { DEFAULT_CONFIG } from '../../../src/runtime/config.ts'
+import orders from '../../fixtures/topologies/orders.ts'
 import { tidemark } from '../../support/command-line.ts'
 import { folderWith } from '../../support/folder.ts'
 import { ROOT } from '../../support/paths.ts'
@@ -44,4 +46,32 @@ test('a dead letter that is alone behind what was committed has its place', asyn
   const letters = readFileSync(join(output, 'orders.dlq/part-00000.ndjson'), 'utf8').split('\n')
   const last: unknown = JSON.parse(letters.at(-2) as string)
   expect(last).toMatchObject({ file: input, row: MOST_CHUNK_RECORDS + 1 })
+})
+
+test('a program gets every fault of its batch at once, each with its flag', async () => {
+  const wrong = { input: [], format: 'csv', partitions: 0, compression: 'zstd', evaluator: 'gpu' }
+  const thrown: unknown = await runBatch({} as never, wrong as never).catch((error) => error)
+  const faults = (thrown as Refused).faults.map(({ code, where }) => [code, where])
+  expect(faults).toEqual([
+    ['CONFIG_INVALID', 'evaluator'],
+    ['CONFIG_INVALID', undefined],
+    ['CONFIG_INVALID', '--output'],
+    ['CONFIG_INVALID', '--input'],
+    ['CONFIG_INVALID', '--format'],
+    ['CONFIG_INVALID', '--partitions'],
+    ['CONFIG_INVALID', '--compression'],
+  ])
+})
+
+test('a batch of a program goes on where its signal has stopped it, and is whole then', async () => {
+  const lines = Array.from({ length: MOST_CHUNK_RECORDS }, () => ORDER)
+  const folder = folderWith({ 'in.ndjson': `${lines.join('\n')}\n` })
+  const options = { input: [join(folder, 'in.ndjson')], output: join(folder, 'out') }
+  expect(await runBatch(orders, { ...options, signal: AbortSignal.abort() })).toBe(null)
+  const result = await runBatch(orders, { ...options, resume: true })
+  expect(result?.outcomes.scored).toBe(lines.length)
+  const rows = result?.folders.map(({ name, rows: count }) => [name, count])
+  expect(rows).toEqual([['risks', lines.length]])
+  expect(await runBatch(orders, { ...options, resume: true })).toBe(null)
+  await expect(runBatch(orders, options)).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
 })
