@@ -8,6 +8,7 @@ import { exactlyOnceTests, guaranteeTests } from './guarantee-contract.ts'
 import { Listener, record } from './listener.ts'
 import { ownersTests } from './owners-contract.ts'
 import { rebalancedCommitTests, rebalancingTests } from './rebalancing-contract.ts'
+import { topicSourceContract } from './source-contract.ts'
 import { startingTests } from './starting-contract.ts'
 
 // The promises of every driver, run by one test file per driver.
@@ -16,6 +17,9 @@ const AT = 1_700_000_000_000
 
 /** The whole contract. `test` runs each part of it on a fresh driver. */
 export function recordsContract(test: DefineTest): void {
+  describe('a source', () => {
+    topicSourceContract(test)
+  })
   describe('reading', () => {
     readingTests(test)
   })
@@ -42,23 +46,6 @@ export function recordsContract(test: DefineTest): void {
 }
 
 function readingTests(test: DefineTest): void {
-  test('records of a partition come in log order, without a gap', async (driver) => {
-    const topic = await driver.createTopic(1)
-    await driver.produce(numbered(topic, 0, 2_500))
-    const { member, heard } = await join({ driver, group: driver.freshGroup(), topic })
-    await heard.until(() => heard.values().length === 2_500)
-    expect(heard.values()).toEqual(numbered(topic, 0, 2_500).map((r) => String(r.value)))
-    let expected = 0
-    for (const chunk of heard.chunks) {
-      expect(chunk.records.offsetAt(0)).toBe(expected)
-      expect(chunk.epoch).toBe(heard.assignment().epoch)
-      expect(chunk.endOffset).toBe(2_500)
-      expected = chunk.nextOffset
-    }
-    expect(expected).toBe(2_500)
-    await member.leave()
-  })
-
   test('headers, null key, null value and timestamp come as they were written', async (driver) => {
     const topic = await driver.createTopic(1)
     const headers = [
@@ -401,22 +388,6 @@ function committingTests(test: DefineTest, guarantee: Guarantee): void {
     await other.until(() => other.values().length === 1)
     expect(heard.values()).toEqual(['0'])
     await two.leave()
-  })
-
-  test('after stopFetching nothing more is read, but commits are taken', async (driver) => {
-    const topic = await driver.createTopic(1)
-    const group = driver.freshGroup()
-    await driver.produce(numbered(topic, 0, 1))
-    const { member, heard } = await join({ driver, group, topic, guarantee })
-    await heard.until(() => heard.values().length === 1)
-    member.stopFetching()
-    await driver.produce(numbered(topic, 0, 1))
-    await commitOffsets(member, next(heard.assignment(), 1))
-    await member.leave()
-    expect(heard.values()).toEqual(['0'])
-    const { member: again, heard: later } = await join({ driver, group, topic, guarantee })
-    expect(later.assignment().nextOffset).toBe(1)
-    await again.leave()
   })
 }
 

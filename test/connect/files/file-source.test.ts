@@ -7,12 +7,13 @@ import {
 import type { Chunk, Commit, Committed, Member, MemberHandlers } from '../../../src/connect/port.ts'
 import { Memory, Place } from '../../../src/kernel/bytes.ts'
 import { NO_TIMESTAMP } from '../../../src/kernel/time.ts'
+import { sourceContract } from '../source-contract.ts'
 
 /** Lines `v<offset>` of a partition. */
 function linesOf(partition: number, offsets: readonly number[]): PartitionLines {
   const writer = new PartitionLinesWriter(partition)
   for (const [place, offset] of offsets.entries()) {
-    const memory = new Memory(new Uint8Array(Buffer.from(`v${offset}`)).buffer)
+    const memory = new Memory(new Uint8Array(Buffer.from(`${offset}`)).buffer)
     const [key, value] = [new Place(), new Place()]
     // Each key is the first letter of its value.
     Object.assign(key, { memory, from: 0, to: 1 })
@@ -99,7 +100,7 @@ test('partitions of its own are read from where they start, and are settled when
   await turns()
   expect(of.assigned).toEqual([0, 1])
   // What is committed is read again for its windows.
-  expect(of.read()).toEqual(['0:v0', '0:v1', '1:v0', '0:v2', '0:v5'])
+  expect(of.read()).toEqual(['0:0', '0:1', '1:0', '0:2', '0:5'])
   await of.commit(0, 6)
   expect(isSettled).toBe(false)
   await of.commit(1, 1)
@@ -110,22 +111,22 @@ test('what is committed is left out if nothing asks for it', async () => {
   const committed = new Map([[0, { nextOffset: 2, metadata: 'm' }]])
   const of = await run({ lines: [[linesOf(0, [0, 1, 2])]], committed })
   await turns()
-  expect(of.read()).toEqual(['0:v2'])
+  expect(of.read()).toEqual(['0:2'])
 })
 
 test('nothing comes while a partition is paused, nor after the end', async () => {
   const of = await run({ lines: [[linesOf(0, [0])], [linesOf(1, [0])], [linesOf(0, [1])]] })
   of.member.pause({ topic: 'orders', partition: 1 })
   await turns()
-  expect(of.read()).toEqual(['0:v0'])
+  expect(of.read()).toEqual(['0:0'])
   of.member.resume({ topic: 'orders', partition: 1 })
   of.member.pause({ topic: 'orders', partition: 0 })
   await turns()
-  expect(of.read()).toEqual(['0:v0', '1:v0'])
+  expect(of.read()).toEqual(['0:0', '1:0'])
   await of.member.leave()
   of.member.resume({ topic: 'orders', partition: 0 })
   await turns()
-  expect(of.read()).toEqual(['0:v0', '1:v0'])
+  expect(of.read()).toEqual(['0:0', '1:0'])
 })
 
 test('an input that became shorter than what is committed of it fails', async () => {
@@ -133,4 +134,30 @@ test('an input that became shorter than what is committed of it fails', async ()
   const of = await run({ lines: [[linesOf(1, [0, 1])]], committed, start: 0 })
   await turns()
   expect(of.failed).toMatchObject([{ code: 'TOPIC_CHANGED', where: 'orders-1@2' }])
+})
+
+sourceContract((name, run) => {
+  test(`${name} (files)`, async () => {
+    await run(async (values) => {
+      const committed = new Map<number, Committed>()
+      const lines = values.map((count, partition) =>
+        linesOf(
+          partition,
+          Array.from({ length: count }, (_, offset) => offset),
+        ),
+      )
+      const open = () =>
+        new FileSource({
+          ...{ topic: 'orders', partitions: values.length, committed: new Map(committed) },
+          lines: (async function* () {
+            yield lines
+          })(),
+          onLines: () => {},
+          publish: async ({ nextOffsets }) => {
+            for (const { partition, ...at } of nextOffsets) committed.set(partition, at)
+          },
+        })
+      return { topic: 'orders', group: 'batch', open }
+    })
+  })
 })
