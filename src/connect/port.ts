@@ -2,7 +2,7 @@ import type { ByteRoom, Place } from '../kernel/bytes.ts'
 import type { TidemarkError } from '../kernel/errors.ts'
 import type { Compression } from '../kernel/kafka.ts'
 
-// What systems outside offer: ports, each with a contract suite that runs on every system that has
+// Ports, which systems outside offer, each with a contract suite that runs on every system that has
 // it. Offsets are numbers, exact up to 2^53.
 
 export interface TopicPartition {
@@ -127,7 +127,7 @@ export interface Commit {
   readonly deadLetters: NewRecords
   readonly nextOffsets: readonly NextOffset[]
   /**
-   * Can it not be made smaller? Then it may take as long as its bytes need, up to the broker's
+   * Whether it cannot be made smaller. Then it may take as long as its bytes need, up to the broker's
    * limit.
    * @default false
    */
@@ -176,7 +176,7 @@ export interface MemberHandlers {
    */
   assigned(assignment: Assignment, pausable: Pausable): number
   /**
-   * Are chunks before the committed offset still being processed? Other partitions to be replayed
+   * Whether chunks before the committed offset are still being processed. Other partitions to be replayed
    * may wait meanwhile.
    * @default no
    */
@@ -234,7 +234,7 @@ export interface Member extends Pausable {
    * again
    */
   commit(commit: Commit): Promise<void>
-  /** Has the group answered within the session timeout? Otherwise others may have its partitions. */
+  /** Whether the group has answered within the session timeout; others may have its partitions if not. */
   isCountedOn(): boolean
   /** Stops fetching all partitions; commits are still accepted. */
   stopFetching(): void
@@ -260,9 +260,9 @@ export interface TopicInfo {
   readonly timestampAfterMaxMs: number | null
   /** How far it may be behind, ms (`message.timestamp.before.max.ms`). */
   readonly timestampBeforeMaxMs: number | null
-  /** Are records removed that a later one of the same key replaces (`cleanup.policy`)? */
+  /** Whether records are removed that a later one of their key replaces (`cleanup.policy`). */
   readonly isCompacted: boolean | null
-  /** Are records removed for their age, or for the size of the log (`cleanup.policy`)? */
+  /** Whether records are removed for their age, or for the size of the log (`cleanup.policy`). */
   readonly isTrimmed: boolean | null
   /**
    * The age from which on records are removed (`retention.ms`), ms; `null`: not reported, or it is

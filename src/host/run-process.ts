@@ -2,10 +2,10 @@ import type { Log } from '../observe/log.ts'
 import type { RunningWorker } from './running-worker.ts'
 import type { RunConfig } from './settings.ts'
 
-// What a process with a worker, and the parent of several, have of their surroundings. It loads
+// The surroundings of a process with a worker, and of the parent of several. This file loads
 // neither models nor a client of Kafka, which the parent does not need.
 
-/** What people read when workers start. */
+/** The lines that people read when workers start. */
 export interface RunOutline {
   readonly group: string
   readonly lines: readonly (readonly [name: string, value: string])[]

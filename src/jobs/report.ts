@@ -1,8 +1,8 @@
-// What a job says to people while it runs.
+// Words of a job to people while it runs.
 
 export interface JobReport {
   say(line: string): void
-  /** Says something that asks for attention, and is no error. */
+  /** Says a line that asks for attention, and is not an error. */
   note(line: string): void
   /**
    * Shows how many records were read so far.

@@ -372,7 +372,7 @@ export function workerConfigFaults(given: Partial<GivenConfig>): TidemarkError[]
   })
 }
 
-/** Is it a valid worker name? */
+/** Whether it is a valid worker name. */
 export function isWorkerName(name: string): boolean {
   return /^[\w.-]{1,100}$/.test(name)
 }

@@ -11,6 +11,6 @@ export interface WorkerContext {
   readonly random: Random
   readonly observer: Observer
   readonly slices: Slices
-  /** Of everything that is found by bytes from outside. */
+  /** The hash of everything that is found by bytes from outside. */
   readonly hash: KeyedHash
 }

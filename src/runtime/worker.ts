@@ -126,7 +126,7 @@ export class Worker {
   #membership: GroupMembership | null = null
   /** Why a table can no longer be kept up to date; `null`: every one can. */
   #tableFailure: { readonly error: unknown } | null = null
-  /** Have the notes about the topics been reported? */
+  /** Whether the notes about the topics were reported. */
   #isNoted = false
 
   constructor(options: WorkerOptions) {

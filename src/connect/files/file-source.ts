@@ -51,7 +51,7 @@ export class FileSource implements Source {
   readonly #o: FileSourceOptions
   readonly #partitions: ReadonlyMap<number, Partition>
   readonly #changed = new ConditionVariable()
-  /** Has everything been read? */
+  /** Whether everything has been read. */
   #isRead = false
   #isOver = false
   #reading: Promise<void> = Promise.resolve()

@@ -5,7 +5,7 @@ import type { Header } from '../port.ts'
 import { appendHeaders, VARINT_BYTES, writeVarint } from '../record-format.ts'
 import { SLACK } from './lines.ts'
 
-/** What all records of some lines have. */
+/** Headers and timestamp, which all records of some lines have. */
 export interface LineRecords {
   readonly headers: readonly Header[]
   readonly timestampMs: number

@@ -3,7 +3,7 @@ import { wallClock } from '../../kernel/clock.ts'
 import { configFault, type TidemarkError } from '../../kernel/errors.ts'
 import { type LabelOptions, labelMs, TIMES } from './labels.ts'
 
-/** What a batch over files reads and writes. */
+/** The input and the output of a batch over files. */
 export interface BatchOptions extends LabelOptions {
   /** Paths or globs of NDJSON, CSV or Parquet, in the order of their names. */
   readonly input: readonly string[]
@@ -11,7 +11,7 @@ export interface BatchOptions extends LabelOptions {
   readonly output: string
   /** @default 'ndjson' */
   readonly format: 'ndjson' | 'parquet'
-  /** Of Parquet. @default 'snappy' */
+  /** The compression of Parquet. @default 'snappy' */
   readonly compression?: 'snappy' | 'zstd'
   /** The order of the events: that of the files, or by event time. @default 'files' */
   readonly order: 'files' | 'time'
@@ -75,7 +75,7 @@ export function prepareOptions(options: RunBatchOptions): PrepareOptions {
   return Object.fromEntries(given.map((name) => [name, options[name]]))
 }
 
-/** What speaks against the options, each with the flag of `tidemark batch` as its place. */
+/** Every fault of the options, each with the flag of `tidemark batch` as its place. */
 export function batchFaults({ rows, ...options }: BatchOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
   const fault = (message: string, where: string, hint?: string) =>

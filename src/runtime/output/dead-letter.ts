@@ -150,7 +150,7 @@ function fitted(record: NewRecord, limits: TopicLimits): NewRecord {
 }
 
 /**
- * Is it a header that gives the reason? Incoming headers of such names are dropped, so that a
+ * Whether it is a header that gives the reason. Incoming headers of such names are dropped, so that a
  * reason cannot be forged.
  */
 function isReserved(name: string): boolean {

@@ -18,7 +18,7 @@ import { isReservedHeader, TRACE_HEADERS } from '../../topology/source.ts'
  * The headers that a sink's function returns for an event; those that are `null` or undefined are
  * left out.
  *
- * @throws TidemarkError `FUNCTION_THREW` · `OUTPUT_INVALID`: what it returns are no headers
+ * @throws TidemarkError `FUNCTION_THREW` · `OUTPUT_INVALID`: it returns what are not headers
  */
 export function sinkHeaders(headersOf: NonNullable<SinkStep['headers']>, event: unknown) {
   const headers: OutgoingHeader[] = []

@@ -16,7 +16,7 @@ export interface DecodedRecords {
 export interface Finishable {
   readonly decoded: DecodedRecords
   readonly chunk: Pick<Chunk, 'records' | 'packed' | 'nextOffset'>
-  /** May its windows lack events that are no longer in the log? */
+  /** Whether its windows may lack events that are no longer in the log. */
   readonly isWarming: boolean
   readonly stages: StageClock
   /** Indices of the events that were scored or written so far. */

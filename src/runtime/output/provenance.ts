@@ -47,7 +47,7 @@ const DEGRADED_HEADER = 'tidemark-degraded'
 
 /** Marks that some outputs of a chunk have and others have not. */
 export interface Marks {
-  /** Was its event behind the watermark? */
+  /** Whether its event was behind the watermark. */
   readonly isLate: boolean
   /** `null`: stores gave all rows that it looks up. */
   readonly degraded: string | null

@@ -91,7 +91,7 @@ export class AssignedPartition implements Committable {
   #nextOffset: number
   /** Where reading ends; `null`: it does not. */
   readonly #range: NotedRange | null
-  /** Has everything before that come? */
+  /** Whether everything before that has come. */
   #isRead = false
   /** The last record before `#nextOffset`; `null`: it is not known. */
   #lastRecord: RecordMark | null
@@ -156,7 +156,7 @@ export class AssignedPartition implements Committable {
       this.#commitOffset()
   }
 
-  /** Are its tasks still processing what is replayed? */
+  /** Whether its tasks are still processing what is replayed. */
   get isRestoring(): boolean {
     return this.#replay !== null
   }
@@ -175,13 +175,13 @@ export class AssignedPartition implements Committable {
     return this.inFlight.isEmpty && this.#throttle.isEmpty
   }
 
-  /** Is everything up to the end of its range committed? */
+  /** Whether everything up to the end of its range is committed. */
   get isAtEnd(): boolean {
     return this.#range !== null && this.#nextOffset >= this.#range.end && this.isIdle
   }
 
   /**
-   * Is it idle, or held up by something that may last, so that the worker need not wait to leave?
+   * Whether it is idle, or held up by what may last, so that the worker need not wait to leave.
    */
   get canLeave(): boolean {
     return this.isIdle || (this.inFlight.isBlocked && this.tasks.some((task) => task.isHeldUp))

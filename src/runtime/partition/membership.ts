@@ -103,14 +103,14 @@ export class GroupMembership {
   }
 
   /**
-   * Is everything that was read committed? False after leaving, because what was in flight is
+   * Whether everything that was read is committed. False after leaving, because what was in flight is
    * dropped.
    */
   get isIdle(): boolean {
     return !this.#life.isOver && this.#tasks.all().every(({ isIdle }) => isIdle)
   }
 
-  /** Is a member, whose partitions are committed up to the ends of their ranges? */
+  /** Whether it is a member whose partitions are committed up to the ends of their ranges. */
   get isAtEnds(): boolean {
     return this.#life.state === 'joined' && this.#tasks.all().every(({ isAtEnd }) => isAtEnd)
   }

@@ -43,11 +43,11 @@ export interface Preview {
   readonly outputs: readonly NewRecord[]
   /** Why it would be a dead letter; `null`: it would not. */
   readonly fault: { readonly step: string; readonly error: TidemarkError } | null
-  /** Was it left out, and why? `null`: it was not. */
+  /** Why it was left out; `null`: it was not. */
   readonly leftOut: 'late' | 'duplicate' | 'skipped' | null
   /** The answer of the first model that it reaches; `null`: it reaches none. */
   readonly scored: ReturnType<ModelBatch['read']> | null
-  /** May its windows lack events that are no longer in the log? */
+  /** Whether its windows may lack events that are no longer in the log. */
   readonly isWarming: boolean
   readonly asOf: AsOf
 }
@@ -64,9 +64,9 @@ const MOST_WAITING = 1_024
 /** Finds where an event belongs. */
 export class Locator {
   readonly definition: Definition
-  /** Is anything written that is not the result of a window? */
+  /** Whether anything is written that is not the result of a window. */
   readonly hasOutputs: boolean
-  /** Do its keys come from records, so that an event alone has none? */
+  /** Whether its keys come from records, so that an event alone has none. */
   readonly needsKey: boolean
   readonly #format: Format
   readonly #keyNumbers = new Dictionary(drawnHash())

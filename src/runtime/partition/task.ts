@@ -73,7 +73,7 @@ export class Task {
    * decides it.
    */
   #wholeFromMs: number | null
-  /** Was it reported that windows are incomplete? */
+  /** Whether it was reported that windows are incomplete. */
   #hasTold = false
 
   constructor(
@@ -181,7 +181,7 @@ export class Task {
     return this.#working
   }
 
-  /** Does it wait for a schema, or for a model that fails? */
+  /** Whether it waits for a schema, or for a model that fails. */
   get isHeldUp(): boolean {
     return this.#retrier.isHeldUp
   }

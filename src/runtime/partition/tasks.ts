@@ -212,7 +212,7 @@ export class Backpressure {
     this.#budget = budget
   }
 
-  /** Does a paused partition wait for a commit? One that is restoring, or throttled, does not. */
+  /** Whether a paused partition waits for a commit. One that is restoring, or throttled, does not. */
   get isHeldUp(): boolean {
     return [...this.#paused].some(waitsForCommit)
   }

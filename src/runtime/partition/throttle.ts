@@ -121,7 +121,7 @@ export class Breaker {
 }
 
 class LastRecords {
-  /** Does the share of dead letters exceed the limit? */
+  /** Whether the share of dead letters exceeds the limit. */
   isOver = false
   readonly #percent: number
   readonly #chunks: { readonly records: number; readonly dead: number }[] = []

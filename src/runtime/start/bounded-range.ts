@@ -96,7 +96,7 @@ export class BoundedRange {
     throw new TidemarkError('TOPIC_CHANGED', message, { where, hint })
   }
 
-  /** Has the group committed the end of each partition? */
+  /** Whether the group has committed the end of each partition. */
   isDone(offsets: readonly PartitionOffsets[]): boolean {
     const isAtEnd = ({ committed }: PartitionOffsets) => {
       const range = committed && metadataAt(committed)?.range
@@ -121,7 +121,7 @@ export class BoundedRange {
     return configFault(`the group ${has}, not ${this.#asked}`, '--group', hint)
   }
 
-  /** Were records deleted that may have been in the range? */
+  /** Whether records were deleted that may have been in the range. */
   #isCut(offsets: PartitionOffsets, { retentionMs }: TopicInfo, nowMs: number): boolean {
     const { from } = this.#range
     if (from === 'earliest' || from === 'latest') return false

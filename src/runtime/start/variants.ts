@@ -236,7 +236,7 @@ export function variantsOf(topologies: readonly PreparedTopology[]): ChosenVaria
   return new Map(all.filter(([, variants]) => variants.size > 0))
 }
 
-/** Does the note of a partition say all of these variants? */
+/** Whether the note of a partition says all of these variants. */
 export function areNoted(variants: ChosenVariants, note: CheckpointMetadata | null): boolean {
   return changesOf(variants, note).every(({ before, now }) => before === now)
 }

@@ -78,7 +78,7 @@ function labelsOf(tables: readonly TableDefinition[]): string[] {
   })
 }
 
-/** Do two declarations have the same name, and the same rows? */
+/** Whether two declarations have the same name, and the same rows. */
 function isSame(a: TableDefinition, b: TableDefinition): boolean {
   return (
     a.name === b.name &&
@@ -91,7 +91,7 @@ function isSame(a: TableDefinition, b: TableDefinition): boolean {
   )
 }
 
-/** Do two schemas accept and return the same? Yes if they are one, or alike and known wholly. */
+/** Whether two schemas accept and return the same: they are one, or alike and known wholly. */
 function isSameSchema(a: TableDefinition['schema'], b: TableDefinition['schema']): boolean {
   if (a === b) return true
   const [known, other] = [plainOf(a), plainOf(b)]
@@ -102,7 +102,7 @@ function isSameSchema(a: TableDefinition['schema'], b: TableDefinition['schema']
 
 type RowFunction = ((row: unknown) => unknown) | null
 
-/** Do two functions compute the same? Yes if they are one, or are alike and capture nothing. */
+/** Whether two functions compute the same: they are one, or are alike and capture nothing. */
 function isSameFunction(a: RowFunction, b: RowFunction): boolean {
   if (a === b) return true
   return a !== null && b !== null && !('why' in readFunction(a)) && formOf(a) === formOf(b)

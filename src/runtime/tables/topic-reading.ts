@@ -49,7 +49,7 @@ export class TopicReading {
     return Array.from({ length: partitions }, (_, p) => positions.get(p) ?? 0).join(',')
   }
 
-  /** Was the topic read to where it ended when reading began? */
+  /** Whether the topic was read to where it ended when reading began. */
   get isWhole(): boolean {
     return [...this.#partitions.values()].every((p) => p.nextOffset >= p.wholeFrom)
   }

@@ -31,7 +31,7 @@ export class TopicTable {
   readonly #changed = new ConditionVariable()
   #reading: TopicReading
   #followed: Followed | null = null
-  /** Does the table have the rows of the current reading? */
+  /** Whether the table has the rows of the current reading. */
   #isLive = false
   /** Versions that only events before this would see are dropped, ms. */
   #oldestMs = Number.NEGATIVE_INFINITY
