@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { committingThrough } from '../connect/committing-through.ts'
 import type { MemoryRecords } from '../connect/memory/memory-records.ts'
 import type { Guarantee } from '../connect/port.ts'
 import { ConditionVariable } from '../kernel/condition-variable.ts'
@@ -43,13 +42,9 @@ export class Life {
   constructor(options: LifeOptions) {
     const { prepared, records, clock, guarantee } = options
     this.#o = options
-    const withholding = committingThrough(records, async (commit, member) => {
-      if (!this.#withholds) await member.commit(commit)
-      else if (guarantee === 'at-least-once') await member.commit({ ...commit, nextOffsets: [] })
-    })
     this.#worker = startWorker({
       prepared,
-      records: withholding,
+      records,
       group: GROUP,
       // Commits are spaced out to spare a broker; here the next one need not wait.
       config: { ...DEFAULT_CONFIG, guarantee, commitIntervalMs: 0 },
@@ -91,6 +86,7 @@ export class Life {
    */
   withholdCommits(): void {
     this.#withholds = true
+    this.#o.records.withholdCommits()
   }
 
   /**

@@ -1,6 +1,6 @@
-import { committingThrough } from '../../src/connect/committing-through.ts'
 import { firstFrom } from '../../src/connect/log-records.ts'
 import type { Chunk, Records, Source } from '../../src/connect/port.ts'
+import { committingThrough } from '../connect/committing-through.ts'
 import { until } from '../services/cluster.ts'
 import { type Groups, prepareOnce, startOf, type Through } from './many-groups.ts'
 

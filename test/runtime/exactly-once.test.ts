@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { committingThrough } from '../../src/connect/committing-through.ts'
 import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import type { Guarantee } from '../../src/connect/port.ts'
 import type { Worker } from '../../src/runtime/worker.ts'
+import { committingThrough } from '../connect/committing-through.ts'
 import { headerOf } from '../support/headers.ts'
 import {
   end,

@@ -32,6 +32,8 @@ export interface GroupContext {
   readonly log: MemoryLog
   readonly chunkRecords: number
   readonly appended: () => void
+  /** Whether a commit leaves of itself what a crash in the middle of it leaves. */
+  withholdsCommits: boolean
 }
 
 export class MemoryGroup {
@@ -204,10 +206,11 @@ export class MemoryMember implements Member {
   }
 
   async commit(commit: Commit): Promise<void> {
-    await nextTurn()
-    const { log, appended } = this.#group.context
-    const records = [...commit.outputs, ...commit.deadLetters]
+    const { log, appended, withholdsCommits } = this.#group.context
     const isWhole = (this.#options.guarantee ?? 'exactly-once') === 'exactly-once'
+    if (withholdsCommits && isWhole) return
+    await nextTurn()
+    const records = [...commit.outputs, ...commit.deadLetters]
     if (this.#life.isOver)
       throw new TidemarkError('FENCED', `the member has left group "${this.#group.name}"`)
     const current = commit.nextOffsets.filter((next) => this.#get(next)?.epoch === next.epoch)
@@ -221,7 +224,7 @@ export class MemoryMember implements Member {
     } finally {
       appended()
     }
-    for (const next of current) this.#group.commit(next)
+    if (!withholdsCommits) for (const next of current) this.#group.commit(next)
   }
 
   pause(partition: TopicPartition): void {

@@ -41,6 +41,7 @@ export class MemoryRecords implements Records, Source, Topics {
       log: this.#log,
       chunkRecords: Math.min(chunkRecords, MOST_CHUNK_RECORDS),
       appended: () => this.#wake(),
+      withholdsCommits: false,
     }
   }
 
@@ -157,8 +158,14 @@ export class MemoryRecords implements Records, Source, Topics {
     }
   }
 
+  /** From here to {@link crash}, groups commit no offsets, and no records that go with them. */
+  withholdCommits(): void {
+    this.#context.withholdsCommits = true
+  }
+
   /** Ends every member as if its process had died: no handler is called, and the records stay. */
   crash(): void {
+    this.#context.withholdsCommits = false
     for (const group of this.#groups.values()) group.crash()
     for (const follower of this.#followers) follower.die()
   }

@@ -1,4 +1,4 @@
-import type { Commit, Member, Records } from './port.ts'
+import type { Commit, Member, Records } from '../../src/connect/port.ts'
 
 /**
  * Wraps `records` so that commits of its members go to `through`, which gets the `member` that
