@@ -1,10 +1,11 @@
 import type { Clock } from '../../kernel/clock.ts'
-import { messageOf, Refused, TidemarkError } from '../../kernel/errors.ts'
+import { messageOf, TidemarkError } from '../../kernel/errors.ts'
 import { Backoff, type Random } from '../../kernel/random.ts'
 import type { Log } from '../../observe/log.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
 import type { WorkerReadiness } from '../../serve/health.ts'
 import type { RunOutline } from '../run-process.ts'
+import { thrownOf } from './messages.ts'
 import type { End, WorkerProcess } from './worker-process.ts'
 
 /** A worker stops in 25 s at most; a container has 30 s between SIGTERM and SIGKILL. */
@@ -151,11 +152,6 @@ function startsFailed(worker: number, end: End): TidemarkError {
 function endsEveryStart(fault: Error): boolean {
   if (!(fault instanceof TidemarkError)) return false
   return fault.action === 'refuse' || fault.code === 'WORKER_NAME_TAKEN'
-}
-
-function thrownOf(faults: readonly Error[]): Error {
-  const errors = faults.filter((fault) => fault instanceof TidemarkError)
-  return errors.length > 1 ? new Refused(errors) : (faults[0] as Error)
 }
 
 /** How a process ended: `by SIGKILL`, `with exit code 1`, `with LOG_TRUNCATED: …` */

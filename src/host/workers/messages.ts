@@ -3,6 +3,7 @@ import {
   type ErrorDetails,
   isSystemError,
   messageOf,
+  Refused,
   TidemarkError,
 } from '../../kernel/errors.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
@@ -68,6 +69,12 @@ export function faultOf({ code, system, message, stack, ...details }: FaultData)
   const bug = Object.assign(new Error(message), { stack }, system)
   if (code === null) return bug
   return new TidemarkError(code, message, { ...details, cause: stack && bug })
+}
+
+/** The error with all faults of another process. */
+export function thrownOf(faults: readonly Error[]): Error {
+  const errors = faults.filter((fault) => fault instanceof TidemarkError)
+  return errors.length > 1 ? new Refused(errors) : (faults[0] as Error)
 }
 
 const NOT_YET: WorkerAnswer = {

@@ -3,7 +3,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { PartitionLines } from '../../connect/files/partition-lines.ts'
 import { WorkFolder } from '../../connect/files/work-folder.ts'
 import { faultData } from '../../host/workers/messages.ts'
-import { Refused } from '../../kernel/errors.ts'
+import { faultsOf } from '../../kernel/errors.ts'
 import { BatchWorker } from './batch-worker.ts'
 import { prepareJob } from './job.ts'
 import type { ThreadAssignment, ThreadOrder, ThreadReport } from './worker-thread.ts'
@@ -35,6 +35,6 @@ try {
     await prepared.close()
   }
 } catch (thrown) {
-  tell({ faults: (thrown instanceof Refused ? thrown.faults : [thrown]).map(faultData) })
+  tell({ faults: faultsOf(thrown).map(faultData) })
 }
 port.close()

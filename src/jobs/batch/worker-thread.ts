@@ -1,9 +1,9 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 import type { PartitionLines } from '../../connect/files/partition-lines.ts'
 import { PACKAGE } from '../../host/own-package.ts'
-import { type FaultData, faultOf } from '../../host/workers/messages.ts'
+import { type FaultData, faultOf, thrownOf } from '../../host/workers/messages.ts'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
-import { messageOf, Refused, TidemarkError } from '../../kernel/errors.ts'
+import { messageOf, TidemarkError } from '../../kernel/errors.ts'
 import type { BatchWorkerOptions } from './batch-worker.ts'
 
 // A worker of a batch in a thread of its own, which gets the lines of its partitions.
@@ -67,9 +67,7 @@ export class BatchWorkerThread {
       throw new TidemarkError('WORKER_FAILED', message, { hint })
     }
     if ('isWhole' in ended) return ended.isWhole
-    const faults = ended.faults.map(faultOf)
-    if (faults.length === 1) throw faults[0] as Error
-    throw new Refused(faults.filter((fault) => fault instanceof TidemarkError))
+    throw thrownOf(ended.faults.map(faultOf))
   }
 
   #order(order: ThreadOrder): void {
