@@ -51,13 +51,11 @@ export class MemoryGroup {
     this.#log = context.log
   }
 
-  settled(topic: string, atMost: number): Promise<void> {
-    const isThere = this.#log.describe(topic) !== undefined
-    const partitions = isThere ? this.#log.partitionsOf(topic) : []
-    const leftIn = (partition: TopicPartition) =>
-      this.#log.endOffset(partition) - (this.committed(partition)?.nextOffset ?? 0)
-    const left = () => partitions.reduce((sum, partition) => sum + leftIn(partition), 0)
-    return this.#commits.until(() => left() <= atMost)
+  settled(topic: string): Promise<void> {
+    const partitions = this.#log.partitionsOf(topic)
+    const isCommitted = (partition: TopicPartition) =>
+      (this.committed(partition)?.nextOffset ?? 0) >= this.#log.endOffset(partition)
+    return this.#commits.until(() => partitions.every(isCommitted))
   }
 
   add(member: MemoryMember): void {

@@ -96,9 +96,9 @@ export class MemoryRecords implements Records, Source, Topics {
     return this.#groups.get(group)?.committed(partition) ?? null
   }
 
-  /** Resolves when the group has at most so many records of a topic left to commit. */
-  settled(group: string, topic: string, atMost = 0): Promise<void> {
-    return this.#group(group).settled(topic, atMost)
+  /** Resolves when the group has committed all records of a topic. */
+  settled(group: string, topic: string): Promise<void> {
+    return this.#group(group).settled(topic)
   }
 
   async missingRights(): Promise<readonly TidemarkError[]> {
