@@ -10,6 +10,7 @@ import {
   variableOf,
 } from '../host/settings.ts'
 import { configFault, messageOf, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { isJsonObject } from '../kernel/json.ts'
 import type { RawSetting, Setting } from '../kernel/setting.ts'
 import { textOfFile } from '../kernel/setting.ts'
 import { contradictions } from './contradictions.ts'
@@ -164,7 +165,7 @@ function readConfigFile(
   const names = Object.entries(SETTINGS)
     .filter(([, s]) => !s.environmentOnly)
     .map(([name]) => name)
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+  if (!isJsonObject(content)) {
     faults.push(configFault('is not a JSON object', path))
     return origins
   }
@@ -187,7 +188,7 @@ function readConfigFile(
  * form.
  */
 function textsOf(value: unknown): readonly string[] | null {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+  if (isJsonObject(value)) {
     const entries = Object.entries(value)
     return entries.every(([, v]) => isPlain(v))
       ? entries.map(([k, v]) => `${k}=${String(v)}`)

@@ -9,7 +9,7 @@ import {
   refuseIfAny,
   type TidemarkError,
 } from '../kernel/errors.ts'
-import { valueAt } from '../kernel/json.ts'
+import { isJsonObject, valueAt } from '../kernel/json.ts'
 import {
   type EvaluationTask,
   evaluatedOutput,
@@ -131,7 +131,7 @@ function parsed({ bytes }: Line): Row {
   } catch (cause) {
     throw configFault(`the line is not JSON: ${messageOf(cause)}`)
   }
-  if (isObject(json)) return json
+  if (isJsonObject(json)) return json
   throw configFault('the line is not a JSON object')
 }
 
@@ -152,7 +152,7 @@ function writeFeatures(row: Row, { features }: RowReading, into: Float32Array): 
     throw configFault(`there are ${inside.length} features, the model takes ${features.length}`)
   }
   for (const [i, name] of features.entries()) {
-    const value = Array.isArray(inside) ? inside[i] : (isObject(inside) ? inside : row)[name]
+    const value = Array.isArray(inside) ? inside[i] : (isJsonObject(inside) ? inside : row)[name]
     into[i] = featureOf(name, value)
   }
 }
@@ -169,8 +169,4 @@ function featureOf(name: string, value: unknown): number {
   }
   if (Number.isFinite(Math.fround(value))) return value
   throw configFault(`feature "${name}" is ${value}, which a float32 cannot hold`)
-}
-
-function isObject(value: unknown): value is Row {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
