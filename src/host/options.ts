@@ -1,6 +1,6 @@
 import { type KafkaSasl, type KafkaTls, kafkaFaults } from '../connect/kafka/client/options.ts'
 import { connectors, type SystemOptions } from '../connect/table.ts'
-import { refuseIfAny, TidemarkError } from '../kernel/errors.ts'
+import { configFault, refuseIfAny, type TidemarkError } from '../kernel/errors.ts'
 import { isLoopback } from '../kernel/node.ts'
 import { integer } from '../kernel/setting.ts'
 import { tlsFileFaults } from '../kernel/tls.ts'
@@ -66,7 +66,7 @@ function optionFaults(options: RunWorkerOptions): TidemarkError[] {
   const ports = { 'http.port': http?.port, 'predict.port': predict?.port }
   const faults = Object.entries(ports).flatMap(([where, port]) => {
     const fault = port === undefined ? null : PORT.fault?.(port)
-    return fault == null ? [] : [new TidemarkError('CONFIG_INVALID', fault, { where })]
+    return fault == null ? [] : [configFault(fault, where)]
   })
   const isOpen = predict !== undefined && (predict.token ?? '') === ''
   const needsToken = isOpen && !isLoopback(predict.host ?? '127.0.0.1')
@@ -80,9 +80,7 @@ function optionFaults(options: RunWorkerOptions): TidemarkError[] {
       const given = options[name as keyof SystemOptions]
       return given === undefined ? [] : connector.faults(given)
     }),
-    ...(needsToken
-      ? [new TidemarkError('CONFIG_INVALID', message, { where: 'predict.token' })]
-      : []),
+    ...(needsToken ? [configFault(message, 'predict.token')] : []),
   ]
 }
 
@@ -100,9 +98,9 @@ export function checkedConfig(
 }
 
 function topologyFaults(topologies: readonly unknown[]): TidemarkError[] {
-  if (topologies.length === 0) return [new TidemarkError('CONFIG_INVALID', 'no topology is given')]
+  if (topologies.length === 0) return [configFault('no topology is given')]
   const hint = 'pass what defineTopology returns'
   return topologies
     .filter((topology) => !isDefinition(topology))
-    .map(() => new TidemarkError('CONFIG_INVALID', 'an argument is not a topology', { hint }))
+    .map(() => configFault('an argument is not a topology', undefined, hint))
 }

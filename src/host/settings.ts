@@ -11,6 +11,7 @@ import {
   TEXT,
   textOf,
   under,
+  type ValuesOf,
 } from '../kernel/setting.ts'
 import type { LogFormat } from '../observe/log.ts'
 import { REGISTRY_SETTINGS } from '../registry/settings.ts'
@@ -87,10 +88,7 @@ const OWN = {
 type OfWorker = {
   readonly [K in keyof WorkerConfig as (typeof SETTING_NAMES)[K]]: GivenConfig[K]
 }
-type Own = {
-  readonly [N in keyof typeof OWN]: (typeof OWN)[N] extends Setting<infer T> ? T : never
-}
-export type RunConfig = OfWorker & Own
+export type RunConfig = OfWorker & ValuesOf<typeof OWN>
 export type SettingName = keyof RunConfig
 export type Config<N extends SettingName> = Pick<RunConfig, N>
 export type Values = Partial<RunConfig>
