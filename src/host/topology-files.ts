@@ -2,13 +2,7 @@ import { Refused, refuseIfAny } from '../kernel/errors.ts'
 import { DEFAULT_CONFIG, type WorkerConfig } from '../runtime/config.ts'
 import type { Prepared } from '../runtime/prepared.ts'
 import { type Choices, prepare } from '../runtime/start/prepare.ts'
-import type { Definition } from '../topology/definition.ts'
 import { loadTopologies } from './author-files.ts'
-
-interface FileChoices extends Choices {
-  /** Changes the topologies. @default they stay as they are */
-  readonly as?: (definition: Definition) => Definition
-}
 
 /**
  * Loads topology files and checks everything that can be checked before consuming.
@@ -18,7 +12,7 @@ interface FileChoices extends Choices {
 export async function prepareFiles(
   files: readonly string[],
   config: WorkerConfig = DEFAULT_CONFIG,
-  choices: FileChoices = {},
+  choices: Choices = {},
 ): Promise<Prepared> {
   return prepareLoaded(await loadTopologies(files), config, choices)
 }
@@ -27,11 +21,10 @@ export async function prepareFiles(
 export async function prepareLoaded(
   { definitions, faults }: Awaited<ReturnType<typeof loadTopologies>>,
   config: WorkerConfig,
-  { as, ...choices }: FileChoices,
+  choices: Choices,
 ): Promise<Prepared> {
   try {
-    const given = as === undefined ? definitions : definitions.map(as)
-    const prepared = await prepare(given, config, choices)
+    const prepared = await prepare(definitions, config, choices)
     if (faults.length > 0) await prepared.close()
     refuseIfAny(faults)
     return prepared

@@ -43,19 +43,15 @@ export interface Saved {
 
 /** Prepares the topology of a job, with `rows` if it writes training rows. */
 export async function prepareJob({ topology: given, options, config }: Omit<Job, 'identity'>) {
-  let rows: TrainingRows | null = null
   const isLoaded = typeof given !== 'string'
   const loaded = isLoaded ? { definitions: [given], faults: [] } : await loadTopologies([given])
-  const prepared = await prepareLoaded(loaded, config, {
-    values: 'json',
-    systems: 'later',
-    as: (definition) => {
-      rows = options.rows ? new TrainingRows(definition, keptFields(options)) : null
-      return rows?.definition ?? withSinksInTopics(definition)
-    },
-  })
+  const [definition] = loaded.definitions
+  const rows = definition && options.rows ? new TrainingRows(definition, keptFields(options)) : null
+  const definitions = rows ? [rows.definition] : loaded.definitions.map(withSinksInTopics)
+  const choices = { values: 'json', systems: 'later' } as const
+  const prepared = await prepareLoaded({ ...loaded, definitions }, config, choices)
   const [topology] = prepared.topologies as [PreparedTopology]
-  return { prepared, topology, rows: rows as TrainingRows | null }
+  return { prepared, topology, rows }
 }
 
 /** The fields of the event that rows have: those asked for, and the one that labels are found by. */
