@@ -89,14 +89,6 @@ export class Life {
     this.#o.records.withholdCommits()
   }
 
-  /**
-   * Ends the worker as `kill -9` does. Its clock must not be moved afterwards: code that sleeps on
-   * it never wakes.
-   */
-  die(): void {
-    this.#o.records.crash()
-  }
-
   get #isReadToItsEnd(): boolean {
     const [{ definition, tables }] = this.#o.prepared.topologies as [PreparedTopology]
     const isRead = (end: number, partition: number) => this.#readTo.get(partition) === end

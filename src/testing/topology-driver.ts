@@ -224,8 +224,9 @@ export class TopologyDriver<Out, In = unknown> {
     if (life === null) return
     life.withholdCommits()
     await this.pipe(during)
-    life.die()
+    this.#records.crash()
     this.#life = null
+    // The old clock must not be moved any more: code of the worker that sleeps on it never wakes.
     this.#clock = new VirtualClock(this.#clock.nowMs())
   }
 
