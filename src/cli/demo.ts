@@ -69,7 +69,8 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
     onDeparture: (departure, chance) => screen.print(departureLine(departure, chance, c)),
     onLanding: (landing, verdict) => screen.print(landingLine(landing, verdict, c)),
   })
-  const pace = new ReplayPace(spanMs / (seconds * 1_000))
+  const pacing = new AbortController()
+  const pace = new ReplayPace(spanMs / (seconds * 1_000), pacing.signal)
   async function* lines() {
     for await (const due of pace.due(flights, ({ timestampMs }) => timestampMs)) {
       for (const { event } of due) if (event !== null) board.add(event)
@@ -94,7 +95,7 @@ async function play(prepared: Prepared, seconds: number): Promise<void> {
     })
   } finally {
     ended.dispose()
-    pace.stop()
+    pacing.abort()
     screen.end()
   }
   say(ending(took(), tally, board.verdicts))

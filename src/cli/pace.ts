@@ -3,21 +3,18 @@ import { type Clock, wallClock } from '../kernel/clock.ts'
 export class ReplayPace {
   readonly #speed: number
   readonly #clock: Clock
-  readonly #stop = new AbortController()
+  readonly #stop: AbortSignal
   #first: { readonly eventMs: number; readonly realMs: number } | null = null
 
   /** @param speed ms of event time per ms of real time; Infinity: no event is ever early */
-  constructor(speed: number, clock: Clock = wallClock) {
+  constructor(speed: number, stop: AbortSignal, clock: Clock = wallClock) {
     this.#speed = speed
+    this.#stop = stop
     this.#clock = clock
   }
 
-  get stopped(): boolean {
-    return this.#stop.signal.aborted
-  }
-
-  stop(): void {
-    this.#stop.abort()
+  get isOver(): boolean {
+    return this.#stop.aborted
   }
 
   /**
@@ -34,9 +31,9 @@ export class ReplayPace {
       if (timeMs !== null && this.#earlyByMs(timeMs) > 0) {
         if (due.length > 0) yield due
         due = []
-        await this.#clock.sleep(this.#earlyByMs(timeMs), this.#stop.signal)
+        await this.#clock.sleep(this.#earlyByMs(timeMs), this.#stop)
       }
-      if (this.stopped) return
+      if (this.isOver) return
       due.push(item)
     }
     yield due

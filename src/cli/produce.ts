@@ -83,11 +83,10 @@ async function start(command: Command, file: string, flags: Flags): Promise<void
   const input = await openInput(file)
   const records = new KafkaRecords(kafka.optionsOf(config))
   const writer = records.writer()
-  const pace = new ReplayPace(speed)
   let sent = 0
   const endProgress = showProgress(() => sent)
   const ended = untilSignal()
-  void ended.promise.then(() => pace.stop())
+  const pace = new ReplayPace(speed, ended.signal)
   let isTold = false
   try {
     const events = { file, stream: input }
@@ -135,7 +134,7 @@ export async function* batchesOf(
         return { topic, partition: null, key, value, timestampMs, headers }
       })
     }
-    if (pace.stopped) return
+    if (pace.isOver) return
   }
 }
 

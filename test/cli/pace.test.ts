@@ -16,12 +16,13 @@ const spanMs = (flights.at(-1)?.timestampMs ?? 0) - (flights[0]?.timestampMs ?? 
 async function play(seconds: number, until = Number.POSITIVE_INFINITY): Promise<Played[]> {
   const clock = sleeplessClock()
   const startMs = clock.elapsedMs()
-  const pace = new ReplayPace(spanMs / (seconds * 1_000), clock)
+  const stop = new AbortController()
+  const pace = new ReplayPace(spanMs / (seconds * 1_000), stop.signal, clock)
   const played: Played[] = []
   for await (const records of pace.due(flights, ({ timestampMs }) => timestampMs)) {
     const atMs = clock.elapsedMs() - startMs
     played.push({ records, atMs })
-    if (atMs >= until) pace.stop()
+    if (atMs >= until) stop.abort()
   }
   return played
 }

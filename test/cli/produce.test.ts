@@ -11,7 +11,8 @@ const flags: LineFlags = { topic: 't', timestamps: 'now', header: [] }
 async function recordsOf(text: string, given: Partial<LineFlags>): Promise<NewRecord[]> {
   const input = { file: 'f', stream: Readable.from([Buffer.from(text)]) }
   const records: NewRecord[] = []
-  for await (const batch of batchesOf(input, { ...flags, ...given }, new ReplayPace(Infinity))) {
+  const pace = new ReplayPace(Infinity, new AbortController().signal)
+  for await (const batch of batchesOf(input, { ...flags, ...given }, pace)) {
     records.push(...batch)
   }
   return records
@@ -59,7 +60,7 @@ test.each([
 
 test('--speed plays event times that many times faster, in order, early ones not before they are due', async () => {
   const clock = sleeplessClock()
-  const pace = new ReplayPace(10, clock)
+  const pace = new ReplayPace(10, new AbortController().signal, clock)
   const times = [5_000, 5_000, 4_000, 15_000, 15_500]
   const stream = Readable.from([Buffer.from(times.map((at) => `k\t{"at":${at}}`).join('\n'))])
   const batches: [number, number][] = []
@@ -74,12 +75,13 @@ test('--speed plays event times that many times faster, in order, early ones not
 })
 
 test('a pace that is stopped hands out nothing more', async () => {
-  const pace = new ReplayPace(1, sleeplessClock())
+  const stop = new AbortController()
+  const pace = new ReplayPace(1, stop.signal, sleeplessClock())
   const stream = Readable.from([Buffer.from('k\t{"at":1}\nk\t{"at":99}\n')])
   const sizes: number[] = []
   for await (const batch of batchesOf({ file: 'f', stream }, { ...flags, time: 'at' }, pace)) {
     sizes.push(batch.length)
-    pace.stop()
+    stop.abort()
   }
   expect(sizes).toEqual([1])
 })
