@@ -18,7 +18,7 @@ import { loadSingle } from '../scoring/models.ts'
 import { addPair, numberParser, partitionsOption } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
 import { POINTS, parsePoint } from './consume.ts'
-import { endInterrupted, type StopRequest, untilSignal } from './exit.ts'
+import { endInterrupted, withSignal } from './exit.ts'
 import { BATCH_MS } from './model-evaluate.ts'
 import { say, sayNotes, sayTo } from './print.ts'
 import { TERMINAL } from './progress.ts'
@@ -159,13 +159,13 @@ async function scoreRange(file: string, topic: string, flags: RangeFlags): Promi
   sayTo(stderr)
   const config: RunConfig = { ...readConfig(RANGE_SETTINGS, flags), ...RUN_DEFAULTS }
   const { from, to, intoLive: isIntoLive = false } = flags
-  await withSignal(async ({ signal }) => {
+  await withSignal(async (stop) => {
     const { runRange } = await import('../jobs/topic-range.ts')
     const job = { file, topic, range: { from, to }, isIntoLive, config }
-    const tally = await runRange(job, processOutput(config, signal, stderr))
+    const tally = await runRange(job, processOutput(config, stop, stderr))
     tally.report(TERMINAL)
     const line = 'what is committed stays: the same command continues from there'
-    if (signal.aborted) endInterrupted(line)
+    if (stop.aborted) endInterrupted(line)
   })
 }
 
@@ -175,7 +175,7 @@ async function scoreFiles(topology: string | undefined, flags: Flags): Promise<v
   const { workers, ...values } = readConfig(FILE_SETTINGS, settings)
   refuseIfAny(batchFaults({ ...flags, workers }))
   const options = { ...flags, output: resolve(flags.output), workers }
-  await withSignal(async ({ signal: stop }) => {
+  await withSignal(async (stop) => {
     const context = { report: TERMINAL, stop }
     if (topology === undefined) {
       const model = await modelOfFile(flags.model?.[0] as string)
@@ -195,15 +195,6 @@ async function scoreFiles(topology: string | undefined, flags: Flags): Promise<v
       if (result === 'complete') say(`${options.output} is complete already`)
     }
   })
-}
-
-async function withSignal(work: (ended: StopRequest) => Promise<void>): Promise<void> {
-  const ended = untilSignal()
-  try {
-    await work(ended)
-  } finally {
-    ended.dispose()
-  }
 }
 
 function parseWithin(text: string): number {

@@ -93,13 +93,20 @@ export function untilSignal(other?: AbortSignal) {
       requests.addEventListener('abort', () => resolve(), { once: true })
     }),
     signal: requests,
-    get hasCome() {
-      return requests.aborted
-    },
     /** Removes the handlers: signals then have their default effect again. */
     dispose: () => {
       process.off('SIGINT', signalled)
       process.off('SIGTERM', signalled)
     },
+  }
+}
+
+/** Does work that a signal asks to stop. */
+export async function withSignal(work: (stop: AbortSignal) => Promise<void>): Promise<void> {
+  const ended = untilSignal()
+  try {
+    await work(ended.signal)
+  } finally {
+    ended.dispose()
   }
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { RUN_SETTINGS } from '../host/settings.ts'
 import { toStderr } from '../observe/log.ts'
 import { addSettings, readConfig } from './config.ts'
-import { untilSignal } from './exit.ts'
+import { withSignal } from './exit.ts'
 import { sayTo } from './print.ts'
 import { processOutput } from './run-output.ts'
 
@@ -16,17 +16,14 @@ export function run(): Command {
       const config = readConfig(RUN_SETTINGS, flags)
       // Before the models are loaded: a container's first process (PID 1) ignores signals that have
       // no handler.
-      const ended = untilSignal()
-      try {
+      await withSignal(async (stop) => {
         // The parent of several workers needs no models and no Kafka client, so it does not load them.
         const start =
           config.workers === 1
             ? (await import('../host/process-worker.ts')).runWorkerHere
             : (await import('../host/workers/supervisor.ts')).runWorkers
-        await start(files, config, processOutput(config, ended.signal, stderr))
-      } finally {
-        ended.dispose()
-      }
+        await start(files, config, processOutput(config, stop, stderr))
+      })
     })
   return addSettings(command, RUN_SETTINGS)
 }

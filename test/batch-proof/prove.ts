@@ -176,7 +176,7 @@ try {
     .action(main)
     .parseAsync()
 } catch (error) {
-  if (ending.hasCome) process.exit(EXIT.interrupted)
+  if (ending.signal.aborted) process.exit(EXIT.interrupted)
   console.error(error)
   process.exit(EXIT.failed)
 }

@@ -46,7 +46,7 @@ async function measureAll(stages: readonly StageName[], { events, brokers }: Fla
   const suite = new Suite(chosen, events, ending)
   const startMs = performance.now()
   await suite.measure(brokers ?? null)
-  if (ending.hasCome) process.exit(EXIT.interrupted)
+  if (ending.signal.aborted) process.exit(EXIT.interrupted)
   say(`in all ${((performance.now() - startMs) / 60_000).toFixed(1)} min`)
   const rows = suite.rows.filter(({ stage }) => isWanted(stage))
   if (rows.length > 0) conclude({ ...place, rows }, where)
@@ -142,7 +142,7 @@ try {
     )
     .parseAsync()
 } catch (error) {
-  if (ending.hasCome) process.exit(EXIT.interrupted)
+  if (ending.signal.aborted) process.exit(EXIT.interrupted)
   console.error(error)
   process.exit(EXIT.failed)
 }

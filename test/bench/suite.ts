@@ -31,7 +31,7 @@ export class Suite {
     ) as [Measurement[], Measurement[]]
     try {
       for (const one of here) await this.#measure(one, [])
-      if (onKafka.length === 0 || this.#ending.hasCome) return
+      if (onKafka.length === 0 || this.#ending.signal.aborted) return
       await withBrokers(brokers, async (all) => {
         for (const one of onKafka) await this.#measure(one, ['--brokers', all.join(',')])
       })
@@ -41,14 +41,14 @@ export class Suite {
   }
 
   async #measure(one: Measurement, flags: readonly string[]): Promise<void> {
-    if (this.#ending.hasCome) return
+    if (this.#ending.signal.aborted) return
     const startMs = performance.now()
     process.stderr.write(`[${++this.#begun}/${this.#chosen.length}] ${one.title} … `)
     try {
       this.rows.push(...one.rowsOf(await this.#told(one, flags)))
       say(`${((performance.now() - startMs) / 1_000).toFixed(0)} s`)
     } catch (error) {
-      if (this.#ending.hasCome) return
+      if (this.#ending.signal.aborted) return
       this.failures++
       say(`failed\n${(error as Error).message}`)
     }

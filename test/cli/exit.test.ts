@@ -30,10 +30,10 @@ test('who asks once is told that what is in flight is finished', async () => {
   const told = toldOnStderr()
   const ending = untilSignal()
   onTestFinished(() => ending.dispose())
-  expect(ending.hasCome).toBe(false)
+  expect(ending.signal.aborted).toBe(false)
   process.emit('SIGTERM', 'SIGTERM')
   await ending.promise
-  expect(ending.hasCome).toBe(true)
+  expect(ending.signal.aborted).toBe(true)
   expect(told).toEqual(['SIGTERM: finishing what is in flight; send it again to exit at once\n'])
   expect(codes).toEqual([])
 })
