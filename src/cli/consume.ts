@@ -2,9 +2,8 @@ import { Command, InvalidArgumentError } from 'commander'
 import { kafka } from '../connect/kafka/connector.ts'
 import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { Chunk, LogPoint, LogRecord } from '../connect/port.ts'
-import type { ShowValue } from '../formats/registry/shown-values.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
-import { openShower, shownRecords } from '../jobs/shown-records.ts'
+import { openShower, type ShowRecords } from '../jobs/shown-records.ts'
 import { bytesAsJson } from '../kernel/json.ts'
 import { plural } from '../kernel/wording.ts'
 import { parseCount } from './arguments.ts'
@@ -67,7 +66,7 @@ function numberIn(text: string, pattern: RegExp): number {
   return Number(pattern.exec(text)?.[1] ?? Number.NaN)
 }
 
-async function copy(records: KafkaRecords, flags: Flags, show: ShowValue | null): Promise<number> {
+async function copy(records: KafkaRecords, flags: Flags, show: ShowRecords): Promise<number> {
   const { topic, from, max = Number.POSITIVE_INFINITY, format } = flags
   const reader = await records.read({ topic, from, until: flags.exit === true ? 'end' : 'closed' })
   const ended = untilSignal(readerGone)
@@ -75,7 +74,7 @@ async function copy(records: KafkaRecords, flags: Flags, show: ShowValue | null)
   let written = 0
   try {
     for await (const chunk of reader) {
-      const shown = await shownRecords(chunk.records.slice(0, max - written), show)
+      const shown = await show(chunk.records.slice(0, max - written))
       const lines = Array.from(shown, (record) => formatRecord(chunk, record, format))
       written += lines.length
       await write(Buffer.concat(lines))

@@ -1,8 +1,7 @@
 import type { KafkaRecords } from '../../connect/kafka/kafka-records.ts'
 import type { KafkaReader, ReadStart } from '../../connect/kafka/reader.ts'
-import type { ShowValue } from '../../formats/registry/shown-values.ts'
 import type { JobReport } from '../report.ts'
-import { shownRecords } from '../shown-records.ts'
+import type { ShowRecords } from '../shown-records.ts'
 import { ComparedTopic } from './compared-topic.ts'
 import { inStep, type PairOptions, Pairs, type Side } from './pairs.ts'
 
@@ -14,8 +13,8 @@ interface CompareJob extends PairOptions {
   readonly from: ReadStart
   /** Ends after so many pairs. */
   readonly mostPairs: number
-  /** Decodes values; `null`: they are JSON. */
-  readonly show: ShowValue | null
+  /** Makes the values of records JSON. */
+  readonly show: ShowRecords
   readonly report: JobReport
   readonly stop: AbortSignal
 }
@@ -41,7 +40,7 @@ export async function compareTopics(job: CompareJob): Promise<TopicComparison> {
   const endProgress = report.progress(() => topics.main.records + topics.other.records)
   try {
     for await (const { side, chunk } of inStep(readers)) {
-      const outputs = await shownRecords(chunk.records, show)
+      const outputs = await show(chunk.records)
       for (const output of topics[side].scoresOf(outputs)) {
         pairs.add(side, output)
         if (pairs.count >= mostPairs) return { topics, pairs }
