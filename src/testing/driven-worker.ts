@@ -22,8 +22,6 @@ type Processed = Extract<RuntimeEvent, { type: 'processed' }>
 interface LifeOptions {
   readonly prepared: Prepared
   readonly records: MemoryRecords
-  /** Partitions of every topic. */
-  readonly partitions: number
   readonly clock: VirtualClock
   readonly guarantee: Guarantee
   /** Takes the outcomes of records; an unfinished commit of a crashed worker is left out. */
@@ -90,20 +88,16 @@ export class Life {
   }
 
   get #isReadToItsEnd(): boolean {
-    const [{ definition, tables }] = this.#o.prepared.topologies as [PreparedTopology]
+    const { prepared, records } = this.#o
+    const [{ definition, tables }] = prepared.topologies as [PreparedTopology]
     const isRead = (end: number, partition: number) => this.#readTo.get(partition) === end
-    if (this.#restoring.size > 0 || !this.#endsOf(definition.source.topic).every(isRead)) {
+    if (this.#restoring.size > 0 || !records.endOffsets(definition.source.topic).every(isRead)) {
       return false
     }
     return tables.every(({ table }) => {
       const { topic } = table.definition.from
-      return topic === undefined || table.contents === this.#endsOf(topic).join(',')
+      return topic === undefined || table.contents === records.endOffsets(topic).join(',')
     })
-  }
-
-  #endsOf(topic: string): number[] {
-    const { records, partitions } = this.#o
-    return numbersTo(partitions).map((partition) => records.endOffset({ topic, partition }))
   }
 
   #observe(event: RuntimeEvent): void {

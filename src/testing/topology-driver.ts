@@ -240,7 +240,6 @@ export class TopologyDriver<Out, In = unknown> {
     this.#life = new Life({
       prepared: this.#prepared,
       records: this.#records,
-      partitions: this.#partitions,
       clock: this.#clock,
       guarantee: this.#options.guarantee ?? 'exactly-once',
       onProcessed: ({ outcomes, partition, watermarkMs }) => {

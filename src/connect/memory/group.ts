@@ -37,7 +37,6 @@ export interface GroupContext {
 }
 
 export class MemoryGroup {
-  readonly name: string
   readonly context: GroupContext
   readonly #log: MemoryLog
   readonly #members: MemoryMember[] = []
@@ -45,8 +44,7 @@ export class MemoryGroup {
   readonly #commits = new ConditionVariable()
   #epochs = 0
 
-  constructor(name: string, context: GroupContext) {
-    this.name = name
+  constructor(context: GroupContext) {
     this.context = context
     this.#log = context.log
   }
@@ -210,7 +208,7 @@ export class MemoryMember implements Member {
     await nextTurn()
     const records = [...commit.outputs, ...commit.deadLetters]
     if (this.#life.isOver)
-      throw new TidemarkError('FENCED', `the member has left group "${this.#group.name}"`)
+      throw new TidemarkError('FENCED', `the member has left group "${this.#options.group}"`)
     const current = commit.nextOffsets.filter((next) => this.#get(next)?.epoch === next.epoch)
     if (isWhole && current.length < commit.nextOffsets.length) {
       const message = 'a partition of the commit was assigned to another member meanwhile'

@@ -88,8 +88,9 @@ export class MemoryRecords implements Records, Source, Topics {
     this.#log.deleteBefore(first)
   }
 
-  endOffset(partition: TopicPartition): number {
-    return this.#log.endOffset(partition)
+  /** By partition. */
+  endOffsets(topic: string): number[] {
+    return this.#log.partitionsOf(topic).map((partition) => this.#log.endOffset(partition))
   }
 
   committed(group: string, partition: TopicPartition): Committed | null {
@@ -176,7 +177,7 @@ export class MemoryRecords implements Records, Source, Topics {
   }
 
   #group(name: string): MemoryGroup {
-    const group = this.#groups.get(name) ?? new MemoryGroup(name, this.#context)
+    const group = this.#groups.get(name) ?? new MemoryGroup(this.#context)
     this.#groups.set(name, group)
     return group
   }

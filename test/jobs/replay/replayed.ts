@@ -38,7 +38,7 @@ interface Replayed {
 /** Verifies what was written; nothing in the topics changes. */
 export async function verified(records: MemoryRecords, given: Replayed = {}) {
   const { definition = scored, score, change = (all) => all } = given
-  const to = records.endOffset({ topic: 'events', partition: 0 })
+  const to = records.endOffsets('events')[0] ?? 0
   const range = { partition: 0, from: 0, to, lowOffset: 0, ...given.range }
   const outputs = new WrittenOutputs(definition, sinkStepsOf(definition.then), [range])
   const positions = new TablePositions([])

@@ -65,7 +65,7 @@ export function logOf(events: readonly Sent[], chunkRecords = 5): MemoryRecords 
 }
 
 export function send(records: MemoryRecords, events: readonly Sent[]): void {
-  const from = records.endOffset({ topic: 'events', partition: 0 })
+  const from = records.endOffsets('events')[0] ?? 0
   records.produce(
     events.map(([key, amount], i) => ({
       topic: 'events',
