@@ -6,7 +6,7 @@ import { Listener } from './listener.ts'
 // The promises of every source, run on each system that has one.
 
 /** A source under test. */
-export interface SourceDriver {
+interface SourceDriver {
   readonly topic: string
   readonly group: string
   /** Opens the source, as a process would that knows only what was committed. */
@@ -14,7 +14,7 @@ export interface SourceDriver {
 }
 
 /** @param values by partition, what was written before: numbers from 0 on, so many */
-export type OpenSource = (values: readonly number[]) => Promise<SourceDriver>
+type OpenSource = (values: readonly number[]) => Promise<SourceDriver>
 
 export type DefineSourceTest = (name: string, run: (open: OpenSource) => Promise<void>) => void
 
@@ -97,9 +97,9 @@ export function sourceContract(test: DefineSourceTest): void {
 
 /** The same on a driver of topics. */
 export function topicSourceContract(test: DefineTest): void {
-  sourceContract((name, run) => {
+  sourceContract((name, fn) => {
     test(name, async (driver) => {
-      await run(async (values) => {
+      await fn(async (values) => {
         const topic = await driver.createTopic(values.length)
         for (const [partition, count] of values.entries()) {
           await driver.produce(numbered(topic, partition, count))

@@ -136,9 +136,9 @@ test('an input that became shorter than what is committed of it fails', async ()
   expect(of.failed).toMatchObject([{ code: 'TOPIC_CHANGED', where: 'orders-1@2' }])
 })
 
-sourceContract((name, run) => {
+sourceContract((name, fn) => {
   test(`${name} (files)`, async () => {
-    await run(async (values) => {
+    await fn(async (values) => {
       const committed = new Map<number, Committed>()
       const lines = values.map((count, partition) =>
         linesOf(
