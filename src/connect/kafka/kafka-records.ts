@@ -9,10 +9,8 @@ import type {
   JoinOptions,
   Member,
   Needs,
-  NewTopic,
   Records,
   Source,
-  TopicPartition,
   Topics,
 } from '../port.ts'
 import { type BearerLogin, bearerLoginOf } from './client/bearer-login.ts'
@@ -29,12 +27,11 @@ import { transactionalIdOf } from './produce/transactions.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 
 /** The Kafka driver. Connects when first used. */
-export class KafkaRecords implements Records, Source, Topics {
+export class KafkaRecords extends KafkaAdmin implements Records, Source, Topics {
   readonly source = this
   readonly topics = this
   readonly #config: KafkaConfig
-  readonly #proof = { isProven: false }
-  readonly #admin: KafkaAdmin
+  readonly #proof: { isProven: boolean }
   readonly #sessionTimeoutMs: number
   readonly #members = new Set<KafkaMember>()
   readonly #opened = new Set<Brokers>()
@@ -50,44 +47,22 @@ export class KafkaRecords implements Records, Source, Topics {
     patchConnections()
     const log = options.log ?? (() => {})
     const logCreator = quietLog(log, wallClock)
-    const config = clientConfig(options)
-    this.#login = bearerLoginOf(options.sasl, { clock: wallClock, random: systemRandom, log })
-    this.#config = {
-      ...config,
-      ...(this.#login && { sasl: this.#login }),
-      logLevel: logLevel.WARN,
-      logCreator,
-    }
-    const open = () => new Brokers(this.#config, { login: this.#proof })
-    this.#admin = new KafkaAdmin(open)
+    const given = clientConfig(options)
+    const login = bearerLoginOf(options.sasl, { clock: wallClock, random: systemRandom, log })
+    const config = { ...given, ...(login && { sasl: login }), logLevel: logLevel.WARN, logCreator }
+    const proof = { isProven: false }
+    super(() => new Brokers(config, { login: proof }))
+    this.#config = config
+    this.#proof = proof
+    this.#login = login
     this.#name = options.workerName
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
     this.#defaultName = new DefaultName(options.defaultName)
     this.#zombieFencing = new ZombieFencing(options.workerName, this.#sessionTimeoutMs)
   }
 
-  missingRights(needs: Needs) {
-    return this.#admin.missingRights(needs, this.#transactionalId(needs.group, needs.guarantee))
-  }
-
-  describe(names: readonly string[]) {
-    return this.#admin.describe(names)
-  }
-
-  create(topics: readonly NewTopic[]) {
-    return this.#admin.create(topics)
-  }
-
-  readAll(partition: TopicPartition) {
-    return this.#admin.readAll(partition)
-  }
-
-  offsets(group: string, topic: string) {
-    return this.#admin.offsets(group, topic)
-  }
-
-  offsetsSince(topic: string, timeMs: number) {
-    return this.#admin.offsetsSince(topic, timeMs)
+  override missingRights(needs: Needs) {
+    return super.missingRights(needs, this.#transactionalId(needs.group, needs.guarantee))
   }
 
   /**
@@ -108,7 +83,7 @@ export class KafkaRecords implements Records, Source, Topics {
   read(options: ReadOptions): Promise<KafkaReader> {
     const brokers = this.#brokers()
     const closed = () => this.#opened.delete(brokers)
-    return KafkaReader.open(options, { admin: this.#admin, brokers, closed })
+    return KafkaReader.open(options, { admin: this, brokers, closed })
   }
 
   follow({ topic, from, unreadable }: FollowOptions): Promise<Followed> {
@@ -117,9 +92,9 @@ export class KafkaRecords implements Records, Source, Topics {
   }
 
   /** Leaves every group, and closes the connections with pending requests; takes at most 10 s. */
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     await Promise.all([...this.#members].map((member) => member.leave()))
-    this.#admin.close()
+    await super.close()
     for (const brokers of this.#opened) brokers.close()
     this.#login?.close()
   }
@@ -135,7 +110,7 @@ export class KafkaRecords implements Records, Source, Topics {
     const producer = this.#producer(quick, options.compressionOf)
     const transactionalId = this.#transactionalId(options.group, options.guarantee)
     return {
-      admin: this.#admin,
+      admin: this,
       waiting,
       quick,
       producer,

@@ -132,7 +132,7 @@ export class KafkaAdmin {
     })
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#isClosed = true
     this.#brokers?.close()
     this.#brokers = null
