@@ -76,8 +76,7 @@ export class KafkaRecords extends KafkaAdmin implements Records, Source, Topics 
   }
 
   writer(compressionOf?: CompressionOf): KafkaWriter {
-    const brokers = this.#brokers()
-    return new KafkaWriter(brokers, this.#producer(brokers, compressionOf))
+    return new KafkaWriter(this.#producer(this.#brokers(), compressionOf))
   }
 
   read(options: ReadOptions): Promise<KafkaReader> {
@@ -112,7 +111,6 @@ export class KafkaRecords extends KafkaAdmin implements Records, Source, Topics 
     return {
       admin: this,
       waiting,
-      quick,
       producer,
       transactionalId,
       zombieFencing: this.#zombieFencing,

@@ -34,8 +34,7 @@ export interface Connections {
   readonly admin: KafkaAdmin
   /** For requests that wait on purpose: group membership and fetches. */
   readonly waiting: Brokers
-  /** For requests that must be quick: records, transactions, offsets. */
-  readonly quick: Brokers
+  /** Its connections are for requests that must be quick: records, transactions, offsets. */
   readonly producer: Producer
   readonly transactionalId: string | null
   readonly zombieFencing: ZombieFencing
@@ -113,7 +112,8 @@ export class KafkaMember implements Member {
       committed: () => this.#committed,
       failed: (error) => this.#fail(error),
     })
-    const { quick, producer } = connections
+    const { producer } = connections
+    const quick = producer.brokers
     this.#offsets = new GroupOffsets(quick, options.group)
     const context = {
       group: options.group,
@@ -127,7 +127,7 @@ export class KafkaMember implements Member {
     }
     this.#committing =
       transactionalId === null
-        ? new AtLeastOnce(context, new KafkaWriter(quick, producer))
+        ? new AtLeastOnce(context, new KafkaWriter(producer))
         : new ExactlyOnce(context, new Transactions(quick, producer, transactionalId))
   }
 
@@ -137,7 +137,8 @@ export class KafkaMember implements Member {
    */
   async join(): Promise<void> {
     try {
-      const { waiting, quick, producer, zombieFencing, defaultName } = this.#connections
+      const { waiting, producer, zombieFencing, defaultName } = this.#connections
+      const quick = producer.brokers
       const { group } = this.#o
       await Promise.all([waiting.connect(), quick.connect()])
       producer.lookAhead(this.#o.writes ?? [])
@@ -210,14 +211,14 @@ export class KafkaMember implements Member {
   }
 
   async #close(): Promise<void> {
-    const { left, waiting, quick } = this.#connections
+    const { left, waiting, producer } = this.#connections
     this.#fetcher.stop()
     await this.#closeGate()
     // If the request fails, the group reassigns the partitions when the session times out.
     const limit = { ms: LEAVE_MS, doing: 'leaving the group', clock: this.#clock }
     await within(limit, this.#membership.leave()).catch(() => {})
     waiting.close()
-    quick.close()
+    producer.brokers.close()
     left(this)
   }
 

@@ -24,7 +24,7 @@ const YIELD_EVERY = 1_024
  * that it has (KIP-98). A batch keeps its number, however often and to whatever leader it is sent.
  */
 export class Producer {
-  readonly #brokers: Brokers
+  readonly brokers: Brokers
   readonly #describe: DescribeTopics
   readonly #compressionOf: CompressionOf
   readonly #topics = new Map<string, TopicInfo>()
@@ -41,7 +41,7 @@ export class Producer {
   #ahead: Promise<void> = Promise.resolve()
 
   constructor(brokers: Brokers, describe: DescribeTopics, compressionOf?: CompressionOf) {
-    this.#brokers = brokers
+    this.brokers = brokers
     this.#describe = describe
     this.#compressionOf = compressionOf ?? (() => 'none')
   }
@@ -99,8 +99,8 @@ export class Producer {
   }
 
   async ready(outgoing: readonly Outgoing[]): Promise<void> {
-    for (const leader of this.#brokers.map.byLeader(outgoing).keys()) {
-      await whenUnthrottled(this.#brokers, leader)
+    for (const leader of this.brokers.map.byLeader(outgoing).keys()) {
+      await whenUnthrottled(this.brokers, leader)
     }
   }
 
@@ -115,7 +115,7 @@ export class Producer {
    */
   async send(outgoing: readonly Outgoing[], sending: Sending): Promise<void> {
     const delivery = new Delivery(sending, {
-      brokers: this.#brokers,
+      brokers: this.brokers,
       throughput: this.#throughput,
       isKnown: (to) => this.#knownPartitions.has(partitionName(to)),
       acknowledged: (to) => this.#acknowledged(to),
@@ -150,7 +150,7 @@ export class Producer {
   async #learn(unknown: ReadonlySet<string>): Promise<void> {
     if (unknown.size === 0) return
     const described = await this.#describe([...unknown])
-    await this.#brokers.learn([...unknown].filter((topic) => described.has(topic)))
+    await this.brokers.learn([...unknown].filter((topic) => described.has(topic)))
     for (const topic of unknown) {
       const info = described.get(topic)
       if (info === undefined) throw this.#missing(topic)
@@ -246,12 +246,10 @@ const TEMPORARY: ReadonlySet<Code> = new Set<Code>(['COMMIT_TIMED_OUT', 'BROKER_
  * new writer.
  */
 export class KafkaWriter implements RecordSink {
-  readonly #brokers: Brokers
   readonly #producer: Producer
   #isSending = false
 
-  constructor(brokers: Brokers, producer: Producer) {
-    this.#brokers = brokers
+  constructor(producer: Producer) {
     this.#producer = producer
   }
 
@@ -267,7 +265,7 @@ export class KafkaWriter implements RecordSink {
       throw new TidemarkError('INVARIANT', 'write was called while another write is in flight')
     this.#isSending = true
     try {
-      await this.#brokers.connect()
+      await this.#producer.brokers.connect()
       let left = WrittenRecords.of(records)
       while (left.length > 0) left = await this.#send(left, { ...SENDING, check })
     } finally {
@@ -296,11 +294,11 @@ export class KafkaWriter implements RecordSink {
   }
 
   async close(): Promise<void> {
-    this.#brokers.close()
+    this.#producer.brokers.close()
   }
 
   async #initialise(): Promise<void> {
-    const { code, producer } = await this.#brokers.askAny(initProducerId(null, 0))
+    const { code, producer } = await this.#producer.brokers.askAny(initProducerId(null, 0))
     if (code === CODE.NONE) return this.#producer.useIdentity(producer)
     const message = `the broker answered InitProducerId without a transactional id with ${nameOfCode(code)}`
     const lacksRight = code === CODE.CLUSTER_AUTHORIZATION_FAILED
