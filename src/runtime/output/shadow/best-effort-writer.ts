@@ -2,24 +2,24 @@ import type { RecordSink } from '../../../connect/port.ts'
 import { WrittenRecords } from '../../../connect/written-records.ts'
 import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf } from '../../../kernel/errors.ts'
+import type { Observer, ShadowLabels } from '../../events.ts'
 
 const MOST_RECORDS = 16_384
 /** How long nothing is written after a failure, ms. */
 const PAUSE_MS = 5_000
 const TELL_EVERY_MS = 60_000
 
-interface WriterOptions {
-  /** Called once, with the first records. */
-  readonly open: () => RecordSink
+/** What reports about a shadow need. */
+export interface ShadowReporting {
+  readonly labels: ShadowLabels
+  readonly observer: Observer
   readonly clock: Clock
-  readonly report: WriterReport
   readonly changed: () => void
 }
 
-export interface WriterReport {
-  outputs(written: number, dropped: number): void
-  /** Called with why records cannot be written, at most once a minute; `null`: they can again. */
-  unwritten(reason: string | null): void
+interface WriterOptions extends ShadowReporting {
+  /** Called once, with the first records. */
+  readonly open: () => RecordSink
 }
 
 /** Writes records that may get lost: what cannot be written soon is dropped and counted. */
@@ -43,10 +43,9 @@ export class BestEffortWriter {
 
   /** The records belong to the writer from now on. */
   offer(records: WrittenRecords): void {
-    const { clock, report } = this.#o
-    const isPausing = this.#isClosed || clock.elapsedMs() < this.#resumesMs
+    const isPausing = this.#isClosed || this.#o.clock.elapsedMs() < this.#resumesMs
     if (isPausing || this.#held + records.length > MOST_RECORDS) {
-      report.outputs(0, records.length)
+      this.#tell({ written: 0, dropped: records.length })
       records.free()
       return
     }
@@ -58,7 +57,7 @@ export class BestEffortWriter {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#drop(this.#waiting.splice(0))
+    this.#done(this.#waiting.splice(0), 'dropped')
     await this.#writer?.close()
   }
 
@@ -68,35 +67,37 @@ export class BestEffortWriter {
       try {
         this.#writer ??= this.#o.open()
         await this.#writer.write(WrittenRecords.joined(all))
-        if (this.#isFailing) this.#o.report.unwritten(null)
-        this.#isFailing = false
-        this.#done(all, (records) => this.#o.report.outputs(records, 0))
+        if (this.#isFailing) this.#tellFailing(null)
+        this.#done(all, 'written')
       } catch (error) {
         this.#failed(error)
-        this.#drop([...all, ...this.#waiting.splice(0)])
+        this.#done([...all, ...this.#waiting.splice(0)], 'dropped')
       }
     }
   }
 
-  #drop(all: readonly WrittenRecords[]): void {
-    this.#done(all, (records) => this.#o.report.outputs(0, records))
-  }
-
-  #done(all: readonly WrittenRecords[], count: (records: number) => void): void {
+  #done(all: readonly WrittenRecords[], how: 'written' | 'dropped'): void {
     const records = all.reduce((sum, { length }) => sum + length, 0)
     for (const each of all) each.free()
     this.#held -= records
-    if (records > 0) count(records)
+    if (records > 0) this.#tell({ written: 0, dropped: 0, [how]: records })
     this.#o.changed()
   }
 
   #failed(error: unknown): void {
-    const { clock, report } = this.#o
-    const nowMs = clock.elapsedMs()
+    const nowMs = this.#o.clock.elapsedMs()
     this.#resumesMs = nowMs + PAUSE_MS
     if (this.#isClosed || nowMs - this.#toldMs < TELL_EVERY_MS) return
     this.#toldMs = nowMs
-    this.#isFailing = true
-    report.unwritten(messageOf(error))
+    this.#tellFailing(messageOf(error))
+  }
+
+  #tell(counts: { readonly written: number; readonly dropped: number }): void {
+    this.#o.observer({ type: 'shadow-outputs', ...this.#o.labels, ...counts })
+  }
+
+  #tellFailing(reason: string | null): void {
+    this.#isFailing = reason !== null
+    this.#o.observer({ type: 'shadow-unwritten', ...this.#o.labels, reason })
   }
 }

@@ -1,12 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ShadowRows } from '../../../engine/events.ts'
-import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf, TidemarkError } from '../../../kernel/errors.ts'
 import { Parity } from '../../../scoring/parity.ts'
 import type { Answer } from '../../../scoring/scorer.ts'
 import type { StepModel } from '../../../scoring/step-models.ts'
-import type { Observer, ShadowLabels } from '../../events.ts'
-import type { BestEffortWriter } from './best-effort-writer.ts'
+import type { BestEffortWriter, ShadowReporting } from './best-effort-writer.ts'
 import { type KeptRows, keepRows, type OfferedEvents, picked } from './kept-rows.ts'
 import type { ShadowOutputs } from './shadow-outputs.ts'
 
@@ -18,16 +16,12 @@ interface ShadowTopic {
   readonly writer: BestEffortWriter
 }
 
-export interface ShadowParts {
+export interface ShadowParts extends ShadowReporting {
   readonly model: StepModel
   /** How many more rows may wait for the shadows of a worker, or be scored by them. */
   readonly room: { rows: number }
   /** `null`: the scores are only compared. */
   readonly topic: ShadowTopic | null
-  readonly labels: ShadowLabels
-  readonly observer: Observer
-  readonly clock: Clock
-  readonly changed: () => void
 }
 
 /** A shadow's scores of rows that were kept. */

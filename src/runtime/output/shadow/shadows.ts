@@ -7,7 +7,7 @@ import { StepModel } from '../../../scoring/step-models.ts'
 import type { StepScorer } from '../../../scoring/step-scorer.ts'
 import type { Observer } from '../../events.ts'
 import type { PreparedShadow, PreparedTopology } from '../../prepared.ts'
-import { BestEffortWriter, type WriterReport } from './best-effort-writer.ts'
+import { BestEffortWriter } from './best-effort-writer.ts'
 import type { OfferedEvents } from './kept-rows.ts'
 import { RunningShadow, type ShadowParts } from './shadow.ts'
 import { ShadowOutputs } from './shadow-outputs.ts'
@@ -74,25 +74,17 @@ export class Shadows {
     const { decisions } = topology.scorers.get(step.name) as StepScorer
     const parts = { step, scorer, decisions, by: topology.by, clock }
     const labels = { topology: topology.definition.name, step: step.name, model: scorer.name }
-    const changed = () => this.#changed.notifyAll()
     const open = () => records.writer(() => compression)
-    const report: WriterReport = {
-      outputs: (written, dropped) =>
-        observer({ type: 'shadow-outputs', ...labels, written, dropped }),
-      unwritten: (reason) => observer({ type: 'shadow-unwritten', ...labels, reason }),
-    }
+    const reporting = { labels, observer, clock, changed: () => this.#changed.notifyAll() }
     return {
+      ...reporting,
       model: new StepModel(step, shadow.model, scorer),
       room: this.#room,
       topic: shadow.sink && {
         sink: shadow.sink.name,
         outputs: new ShadowOutputs({ ...parts, topic: shadow.sink.topic }),
-        writer: new BestEffortWriter({ open, clock, report, changed }),
+        writer: new BestEffortWriter({ ...reporting, open }),
       },
-      labels,
-      observer,
-      clock,
-      changed,
     }
   }
 }

@@ -25,12 +25,12 @@ function handWriter() {
       },
     }),
     clock,
-    report: {
-      outputs: (written, dropped) => {
-        counts.written += written
-        counts.dropped += dropped
-      },
-      unwritten: (reason) => told.push(reason),
+    labels: { topology: 't', step: 's', model: 'm' },
+    observer: (event) => {
+      if (event.type === 'shadow-unwritten') told.push(event.reason)
+      if (event.type !== 'shadow-outputs') return
+      counts.written += event.written
+      counts.dropped += event.dropped
     },
     changed: () => {},
   })
