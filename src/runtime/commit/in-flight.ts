@@ -97,20 +97,23 @@ export class InFlight {
       Math.ceil(chunk.records.length * this.#bytesPerRecord),
       MOST_PARTITION_BYTES,
     )
-    let bytes = 0
-    const weigh = (changed: ChunkInFlight) => {
-      this.bytes += changed.bytes - bytes
-      bytes = changed.bytes
-      if (changed.isDone) this.#bytesPerRecord = changed.bytesPerRecord ?? this.#bytesPerRecord
-    }
-    const added = new ChunkInFlight(chunk, expectedBytes, {
-      changed: weigh,
-      room: (waiter, most) =>
-        this.#changed.until(() => this.#isDropped || this.#waiting(waiter) <= most),
-    })
+    const added = new ChunkInFlight(chunk, expectedBytes, this)
     this.#chunks.push(added)
-    weigh(added)
+    this.weigh(added)
     return added
+  }
+
+  /** Called when the size of a chunk has changed. */
+  weigh(chunk: ChunkInFlight): void {
+    const { bytes } = chunk
+    this.bytes += bytes - chunk.weighed
+    chunk.weighed = bytes
+    if (chunk.isDone) this.#bytesPerRecord = chunk.bytesPerRecord ?? this.#bytesPerRecord
+  }
+
+  /** Resolves when at most `most` batches wait before and in a chunk that could be written already. */
+  room(chunk: ChunkInFlight, most: number): Promise<void> {
+    return this.#changed.until(() => this.#isDropped || this.#waiting(chunk) <= most)
   }
 
   /**
@@ -176,17 +179,12 @@ export class InFlight {
   }
 }
 
-interface ChunkCalls {
-  changed(chunk: ChunkInFlight): void
-  room(chunk: ChunkInFlight, most: number): Promise<void>
-}
-
 /** A chunk in flight. Its offset may be committed once every task is done with it. */
 export class ChunkInFlight {
   readonly nextOffset: number
   readonly #chunk: NewChunk
   readonly #expectedBytes: number
-  readonly #calls: ChunkCalls
+  readonly #partition: InFlight
   #batches: SizedBatch[] = []
   /** By topology name, for a restart at its first record. */
   readonly #begin = new Map<string, TopologyCheckpoint>()
@@ -195,12 +193,14 @@ export class ChunkInFlight {
   #tasks: number
   /** Size in memory of everything that it has ever produced. */
   #madeBytes = 0
+  /** Its size as it counts in that of its partition. */
+  weighed = 0
 
-  constructor(chunk: NewChunk, expectedBytes: number, calls: ChunkCalls) {
+  constructor(chunk: NewChunk, expectedBytes: number, partition: InFlight) {
     this.nextOffset = chunk.nextOffset
     this.#chunk = chunk
     this.#expectedBytes = expectedBytes
-    this.#calls = calls
+    this.#partition = partition
     this.#tasks = chunk.tasks
   }
 
@@ -234,18 +234,18 @@ export class ChunkInFlight {
     const added = sized(batch)
     this.#batches.push(added)
     this.#madeBytes += added.memoryBytes
-    this.#calls.changed(this)
+    this.#partition.weigh(this)
   }
 
   done(topology: string, checkpoint: TopologyCheckpoint): void {
     this.#end.set(topology, checkpoint)
     this.#tasks--
-    this.#calls.changed(this)
+    this.#partition.weigh(this)
   }
 
   /** Resolves when at most `most` batches wait that could be written already. */
   room(most: number): Promise<void> {
-    return this.#calls.room(this, most)
+    return this.#partition.room(this, most)
   }
 
   /** Where a restart continues once all of it is committed. */
@@ -311,7 +311,7 @@ export class ChunkInFlight {
         batchBetween(batch, before, Number.POSITIVE_INFINITY),
       )
     }
-    this.#calls.changed(this)
+    this.#partition.weigh(this)
   }
 
   /** Size of the results of each record, by its offset, in log order. */
