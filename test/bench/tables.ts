@@ -8,7 +8,7 @@ import { jsonFormat } from '../../src/formats/json-format.ts'
 import { wallClock } from '../../src/kernel/clock.ts'
 import { Slices } from '../../src/kernel/slices.ts'
 import { LoadedTable, TableRoom } from '../../src/lookup/table.ts'
-import { TableFormat } from '../../src/runtime/tables/open-tables.ts'
+import { tableFormat } from '../../src/runtime/tables/open-tables.ts'
 import { TopicTable } from '../../src/runtime/tables/topic-table.ts'
 import type { TableDefinition } from '../../src/topology/definition.ts'
 import { HASH } from '../support/hash.ts'
@@ -64,7 +64,7 @@ const megabytes = () => {
 }
 
 const source = { ...definition, topic: 'merchants', onTombstone: 'dead-letter' } as const
-const format = new TableFormat(jsonFormat(source, []))
+const format = tableFormat(jsonFormat(source, []))
 const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9), hash: HASH }
 const table = new LoadedTable(definition, parts)
 const before = megabytes()

@@ -1,4 +1,4 @@
-import type { Decoded, Format, Preparing, RawChunk, RawRecords } from '../../formats/format.ts'
+import type { Format, RawRecords } from '../../formats/format.ts'
 import { plainOf } from '../../formats/json/zod-schema.ts'
 import { openFormat } from '../../formats/open-format.ts'
 import type { KeyedHash } from '../../kernel/bytes.ts'
@@ -65,7 +65,7 @@ async function openTable(definition: TableDefinition, { registry, ...parts }: Ow
     return { table: new LoadedTable(definition, { ...parts, make }), format: null }
   }
   const source = { ...definition, topic, onTombstone: 'dead-letter' } as const
-  const format = new TableFormat(await openFormat(source, { wanted: [], registry }))
+  const format = tableFormat(await openFormat(source, { wanted: [], registry }))
   const { make } = format
   return { table: new LoadedTable(definition, { ...parts, make }), format }
 }
@@ -114,33 +114,22 @@ const ANY_KEY = Buffer.from('k')
 const OTHERS = { offset: 0, timestampMs: 0, key: ANY_KEY, headers: [] }
 const NOWHERE = { topic: '', partition: 0 }
 
-export class TableFormat implements RowFormat {
-  readonly #format: Format
-  readonly #slices = new Slices()
-
-  constructor(format: Format) {
-    this.#format = format
-  }
-
-  prepare(records: RawRecords, how: Preparing): Promise<void> | null {
-    return this.#format.prepare(keyed(records), how)
-  }
-
-  /** Checks the values of records, whatever their keys. */
-  decode({ from, records }: RawChunk, slices: Slices): Generator<void, Decoded> {
-    return this.#format.decode({ from, records: keyed(records) }, slices)
-  }
-
-  /** Makes the row of a value that was found valid. */
-  readonly make: MakeRow = (value) => {
-    const { events, faults } = atOnce(
-      this.#format.decode({ from: NOWHERE, records: single(value) }, this.#slices),
-    )
-    const [fault] = faults
-    if (fault !== undefined) throw fault.error
-    const row = events.at(0)
-    if (row == null) throw rowFault('the schema returned no row')
-    return row
+/** Decodes the values of records, whatever their keys, and makes the rows of valid ones. */
+export function tableFormat(format: Format): RowFormat & { readonly make: MakeRow } {
+  const ownSlices = new Slices()
+  return {
+    prepare: (records, how) => format.prepare(keyed(records), how),
+    decode: ({ from, records }, slices) => format.decode({ from, records: keyed(records) }, slices),
+    make: (value) => {
+      const { events, faults } = atOnce(
+        format.decode({ from: NOWHERE, records: single(value) }, ownSlices),
+      )
+      const [fault] = faults
+      if (fault !== undefined) throw fault.error
+      const row = events.at(0)
+      if (row == null) throw rowFault('the schema returned no row')
+      return row
+    },
   }
 }
 

@@ -9,7 +9,7 @@ import { confluentFormat } from '../../../src/formats/registry/confluent-format.
 import { Slices } from '../../../src/kernel/slices.ts'
 import { LoadedTable, TableRoom } from '../../../src/lookup/table.ts'
 import type { RuntimeEvent } from '../../../src/runtime/events.ts'
-import { TableFormat } from '../../../src/runtime/tables/open-tables.ts'
+import { tableFormat } from '../../../src/runtime/tables/open-tables.ts'
 import { TopicTable } from '../../../src/runtime/tables/topic-table.ts'
 import type { TableDefinition } from '../../../src/topology/definition.ts'
 import { HandRegistry, wireValue } from '../../formats/registry/hand-registry.ts'
@@ -67,7 +67,7 @@ export function following({
   values = json,
   records = inMemory(partitions),
 } = {}) {
-  const format = new TableFormat(values)
+  const format = tableFormat(values)
   const parts = { label: 'merchants', make: format.make, room: new TableRoom(1e9), hash: HASH }
   const declared = { ...definition, key: keyOf, asOf }
   const table = new LoadedTable(declared, parts)
