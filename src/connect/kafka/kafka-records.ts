@@ -80,9 +80,7 @@ export class KafkaRecords extends KafkaAdmin implements Records, Source, Topics 
   }
 
   read(options: ReadOptions): Promise<KafkaReader> {
-    const brokers = this.#brokers()
-    const closed = () => this.#opened.delete(brokers)
-    return KafkaReader.open(options, { admin: this, brokers, closed })
+    return KafkaReader.open(options, { admin: this, brokers: this.#brokers() })
   }
 
   follow({ topic, from, unreadable }: FollowOptions): Promise<Followed> {
@@ -117,10 +115,7 @@ export class KafkaRecords extends KafkaAdmin implements Records, Source, Topics 
       defaultName: this.#defaultName,
       sessionTimeoutMs: this.#sessionTimeoutMs,
       nextEpoch: () => this.#nextEpoch++,
-      left: (member) => {
-        this.#members.delete(member)
-        for (const brokers of [quick, waiting]) this.#opened.delete(brokers)
-      },
+      left: (member) => this.#members.delete(member),
     }
   }
 
@@ -131,7 +126,8 @@ export class KafkaRecords extends KafkaAdmin implements Records, Source, Topics 
   #brokers(throttled: (ms: number) => void = () => {}): Brokers {
     const { text } = this.#defaultName
     const config = text === null ? this.#config : { ...this.#config, clientId: text }
-    const brokers = new Brokers(config, { login: this.#proof, throttled })
+    const closed = () => this.#opened.delete(brokers)
+    const brokers = new Brokers(config, { login: this.#proof, throttled, closed })
     this.#opened.add(brokers)
     return brokers
   }

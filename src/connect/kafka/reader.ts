@@ -28,7 +28,6 @@ export interface ReadOptions {
 interface ReaderConnections {
   readonly admin: KafkaAdmin
   readonly brokers: Brokers
-  readonly closed: () => void
 }
 
 const LOOK_MS = 10_000
@@ -82,7 +81,7 @@ export class KafkaReader implements Followed {
   /** @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHENTICATION` · `TOPIC_MISSING` */
   static async open(options: ReadOptions, connections: ReaderConnections): Promise<KafkaReader> {
     const { topic, from } = options
-    const { admin, brokers, closed } = connections
+    const { admin, brokers } = connections
     try {
       const ranges = await admin.ranges(topic)
       const beginningOf = await beginnings(topic, from, admin)
@@ -100,7 +99,6 @@ export class KafkaReader implements Followed {
       return new KafkaReader(options, connections, new Map(begin))
     } catch (error) {
       brokers.close()
-      closed()
       throw error
     }
   }
@@ -130,7 +128,6 @@ export class KafkaReader implements Followed {
     this.#fetcher.stop()
     this.#unreadables.stop()
     this.#connections.brokers.close()
-    this.#connections.closed()
     this.#changed.notifyAll()
   }
 

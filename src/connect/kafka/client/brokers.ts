@@ -59,6 +59,8 @@ const FETCH_BY_ID = 13
 interface BrokersOptions {
   /** Called with the time for which a broker throttles this client, ms. @default not reported */
   readonly throttled?: (ms: number) => void
+  /** Called when the connections are closed. @default not called */
+  readonly closed?: () => void
   readonly clock?: Clock
   readonly random?: Random
   /** Shared by all connections: until one has succeeded, login mistakes are reported. */
@@ -71,6 +73,7 @@ export class Brokers {
   readonly random: Random
   readonly #sockets = new Sockets()
   readonly #throttled: (ms: number) => void
+  readonly #closed: () => void
   readonly #config: KafkaConfig
   readonly #login: { isProven: boolean }
   readonly cluster: Cluster
@@ -90,6 +93,7 @@ export class Brokers {
     this.#config = config
     this.#login = options.login ?? { isProven: false }
     this.#throttled = options.throttled ?? (() => {})
+    this.#closed = options.closed ?? (() => {})
     this.clock = clock
     this.random = random
     const kafka = new Kafka({ ...config, socketFactory: this.#sockets.factory })
@@ -147,6 +151,7 @@ export class Brokers {
 
   close(): void {
     this.#sockets.close()
+    this.#closed()
   }
 
   /** Fetches the metadata of topics and keeps them fresh. @throws TidemarkError `TOPIC_MISSING` */
