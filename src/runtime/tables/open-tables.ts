@@ -60,13 +60,10 @@ type OwnOptions = OpenOptions & { readonly label: string; readonly drifts: Drift
 
 async function openTable(definition: TableDefinition, { registry, ...parts }: OwnOptions) {
   const { topic } = definition.from
-  if (topic === undefined) {
-    const make = rowMaker(definition)
-    return { table: new LoadedTable(definition, { ...parts, make }), format: null }
-  }
-  const source = { ...definition, topic, onTombstone: 'dead-letter' } as const
-  const format = tableFormat(await openFormat(source, { wanted: [], registry }))
-  const { make } = format
+  const source =
+    topic === undefined ? null : { ...definition, topic, onTombstone: 'dead-letter' as const }
+  const format = source && tableFormat(await openFormat(source, { wanted: [], registry }))
+  const make = format?.make ?? rowMaker(definition)
   return { table: new LoadedTable(definition, { ...parts, make }), format }
 }
 
