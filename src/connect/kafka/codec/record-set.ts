@@ -45,11 +45,7 @@ export interface Portion {
   readonly packed: PackedBatch | null
 }
 
-interface Packed {
-  readonly header: BatchHeader
-  readonly at: number
-  readonly to: number
-}
+type Packed = Readonly<Pick<OpenBatch, 'header' | 'at' | 'to'>>
 
 /**
  * Walks over the lengths of whole batches first, then checks and decodes some records at a time,

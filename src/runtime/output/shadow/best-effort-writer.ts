@@ -1,8 +1,8 @@
 import type { RecordSink } from '../../../connect/port.ts'
 import { WrittenRecords } from '../../../connect/written-records.ts'
-import type { Clock } from '../../../kernel/clock.ts'
 import { messageOf } from '../../../kernel/errors.ts'
-import type { Observer, ShadowLabels } from '../../events.ts'
+import type { WorkerContext } from '../../context.ts'
+import type { ShadowLabels } from '../../events.ts'
 
 const MOST_RECORDS = 16_384
 /** How long nothing is written after a failure, ms. */
@@ -10,10 +10,8 @@ const PAUSE_MS = 5_000
 const TELL_EVERY_MS = 60_000
 
 /** What reports about a shadow need. */
-export interface ShadowReporting {
+export interface ShadowReporting extends Pick<WorkerContext, 'clock' | 'observer'> {
   readonly labels: ShadowLabels
-  readonly observer: Observer
-  readonly clock: Clock
   readonly changed: () => void
 }
 

@@ -1,11 +1,11 @@
 import type { Records } from '../../../connect/port.ts'
 import type { ShadowRows } from '../../../engine/events.ts'
-import { atMost, type Clock } from '../../../kernel/clock.ts'
+import { atMost } from '../../../kernel/clock.ts'
 import { ConditionVariable } from '../../../kernel/condition-variable.ts'
 import type { Compression } from '../../../kernel/kafka.ts'
 import { StepModel } from '../../../scoring/step-models.ts'
 import type { StepScorer } from '../../../scoring/step-scorer.ts'
-import type { Observer } from '../../events.ts'
+import type { WorkerContext } from '../../context.ts'
 import type { PreparedShadow, PreparedTopology } from '../../prepared.ts'
 import { BestEffortWriter } from './best-effort-writer.ts'
 import type { OfferedEvents } from './kept-rows.ts'
@@ -17,12 +17,10 @@ const MOST_ROWS = 16_384
 /** How long a run in flight may take when the worker stops, ms. */
 const STOP_WITHIN_MS = 1_000
 
-interface ShadowsOptions {
+interface ShadowsOptions extends Pick<WorkerContext, 'clock' | 'observer'> {
   readonly topologies: readonly PreparedTopology[]
   readonly records: Pick<Records, 'writer'>
   readonly compression: Compression
-  readonly observer: Observer
-  readonly clock: Clock
 }
 
 /** A shadow that runs, with its place. */
