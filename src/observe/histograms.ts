@@ -1,7 +1,6 @@
 import { createHistogram } from 'node:perf_hooks'
 import { STAGES, type Stage } from '../kernel/stages.ts'
-import type { Observer } from '../runtime/events.ts'
-import { byType, type EventOf, type WatchedTopology } from './observer.ts'
+import type { EventOf, Handlers, WatchedTopology } from './observer.ts'
 
 // Histograms of numbers that each row gives, or a chunk several times: looking up labels in a
 // registry of metrics each time would cost too much.
@@ -111,13 +110,17 @@ export class StageTimers {
     return [...this.#byName.values()]
   }
 
-  readonly observer: Observer = byType({
+  get series() {
+    return this.stages.map(({ durations }) => durations)
+  }
+
+  readonly handlers: Handlers = {
     fetched: ({ durationMs }) => this.#add('fetch', '', durationMs),
     committed: ({ durationMs }) => this.#add('commit', '', durationMs),
     processed: ({ stages, topology }) => {
       for (const [stage, ms] of Object.entries(stages)) this.#add(stage as Stage, topology, ms)
     },
-  })
+  }
 
   #add(stage: Stage, topology: string, ms: number): void {
     const timed = this.#byName.get(`${stage} ${topology}`)
@@ -143,11 +146,13 @@ export class PublishedScores {
     }
   }
 
-  get models(): Counts<ModelLabels>[] {
+  get series() {
     return [...this.#byModel.values()]
   }
 
-  add({ topology, scores, decided, models }: EventOf<'scored'>): void {
+  readonly handlers: Handlers = { scored: (event) => this.#add(event) }
+
+  #add({ topology, scores, decided, models }: EventOf<'scored'>): void {
     const by = models.map(({ model, version }) => this.#countsOf({ topology, model, version }))
     for (let row = 0; row < scores.length; row++) {
       const score = scores[row] as number

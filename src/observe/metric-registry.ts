@@ -9,7 +9,7 @@ import {
 } from 'prom-client'
 import { configFault } from '../kernel/errors.ts'
 import type { Observer, RuntimeEvent } from '../runtime/events.ts'
-import type { EventOf } from './observer.ts'
+import type { EventOf, Handlers } from './observer.ts'
 
 /**
  * Process metrics that are named like counters but are gauges; each is the sum of the metric of the
@@ -25,6 +25,12 @@ interface CountedSeries {
   readonly buckets: readonly (readonly [bound: number, count: number])[]
   readonly sum: number
   readonly count: number
+}
+
+/** A histogram that counts by itself what events say. */
+interface CountedHistogram {
+  readonly handlers: Handlers
+  readonly series: readonly CountedSeries[]
 }
 
 /** A metric, and how the events of the runtime move it. */
@@ -50,7 +56,7 @@ export interface MetricRow<S> {
     ) => number | readonly Sample[] | null
   }
   readonly read?: (sources: S) => readonly Sample[]
-  readonly counted?: (sources: S) => readonly CountedSeries[]
+  readonly counted?: (sources: S) => CountedHistogram
 }
 
 export type { Registry } from 'prom-client'
@@ -126,12 +132,11 @@ export class MetricRegistry<S> {
   }
 
   #add(row: MetricRow<S>): void {
-    const { labels = [], on = {} } = row
+    const { labels = [], on = {}, counted } = row
+    if (counted !== undefined) return this.#addCounted(row, counted(this.#sources))
     const move = row.type === 'histogram' ? this.#histogram(row) : this.#counterOrGauge(row)
     for (const [type, valueOf] of Object.entries(on) as [RuntimeEvent['type'], Mover<S>][]) {
-      const observers = this.#observers.get(type) ?? []
-      this.#observers.set(type, observers)
-      observers.push((event) => {
+      this.#on(type, (event) => {
         const moved = valueOf(event, this.#sources)
         if (moved === null) return
         const common = labelsIn(event, labels)
@@ -139,6 +144,11 @@ export class MetricRegistry<S> {
         else for (const [moreLabels, value] of moved) move({ ...common, ...moreLabels }, value)
       })
     }
+  }
+
+  #on(type: RuntimeEvent['type'], observer: Observer): void {
+    const observers = this.#observers.get(type) ?? []
+    this.#observers.set(type, [...observers, observer])
   }
 
   #counterOrGauge(row: MetricRow<S>): (labels: Labels, value: number) => void {
@@ -159,21 +169,19 @@ export class MetricRegistry<S> {
   }
 
   #histogram(row: MetricRow<S>): (labels: Labels, value: number) => void {
-    const { buckets = [], labelSets, counted } = row
-    if (counted !== undefined) return this.#counted(row, counted)
+    const { buckets = [], labelSets } = row
     const metric = new Histogram({ ...this.#described(row), buckets })
     for (const labels of labelSets?.(this.#sources) ?? []) metric.zero(labels)
     return (labels, value) => metric.observe(labels, value)
   }
 
-  #counted(row: MetricRow<S>, counted: NonNullable<MetricRow<S>['counted']>): () => void {
+  #addCounted(row: MetricRow<S>, counted: CountedHistogram): void {
     const { name, help } = this.#described(row)
     const described = { name, help, type: 'histogram', aggregator: 'sum' }
-    const get = async () => {
-      return { ...described, values: counted(this.#sources).flatMap(valuesOf(name)) }
-    }
+    const get = async () => ({ ...described, values: counted.series.flatMap(valuesOf(name)) })
     this.#registry.registerMetric({ ...described, get } as unknown as Metric)
-    return () => {}
+    const handlers = Object.entries(counted.handlers) as [RuntimeEvent['type'], Observer][]
+    for (const [type, handle] of handlers) this.#on(type, handle)
   }
 
   #described(row: MetricRow<S>) {

@@ -1,5 +1,4 @@
 import { STAGES } from '../kernel/stages.ts'
-import type { RuntimeEvent } from '../runtime/events.ts'
 import type { MetricRow } from './metric-registry.ts'
 import {
   counter,
@@ -63,11 +62,6 @@ const OF_ROUTE = {
 
 function entriesOf<K extends string, V>(map: Readonly<Record<K, V>>): [K, V][] {
   return Object.entries(map) as [K, V][]
-}
-
-function timeStage(event: RuntimeEvent, { stages }: MetricSources): null {
-  stages.observer(event)
-  return null
 }
 
 /** Also a metric of the parent process of several workers. */
@@ -184,13 +178,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   histogram('score', {
     help: 'Scores that were published, of the first output',
-    on: {
-      scored: (event, { scores }) => {
-        scores.add(event)
-        return null
-      },
-    },
-    counted: ({ scores }) => scores.models,
+    counted: ({ scores }) => scores,
   }),
   counter('shadow_rows_total', {
     help: 'Rows for a shadow; dropped: it was behind, hangs, or is off',
@@ -297,8 +285,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   histogram('stage_duration_seconds', {
     help: 'Time in one stage: of one chunk, of one fetch, of one commit',
-    on: { fetched: timeStage, committed: timeStage, processed: timeStage },
-    counted: ({ stages }) => stages.stages.map(({ durations }) => durations),
+    counted: ({ stages }) => stages,
   }),
   gauge('stage_recent_seconds', {
     help: 'Time in one stage over the last one to two minutes; NaN: nothing was timed',
