@@ -122,7 +122,7 @@ export class Worker {
   readonly #life = new Lifecycle('the worker', WORKER)
   /** The reason for the state, where there is one. */
   #reason: string | null = null
-  /** `null` while it is no member. */
+  /** `null` while it is not a member. */
   #membership: GroupMembership | null = null
   /** Why a table can no longer be kept up to date; `null`: every one can. */
   #tableFailure: { readonly error: unknown } | null = null
@@ -181,7 +181,7 @@ export class Worker {
     await this.settled()
   }
 
-  /** The membership that requests ask; `null` while it is no member of its group. */
+  /** The membership that requests ask; `null` while it is not a member of its group. */
   get membership(): RequestMember | null {
     return this.#membership
   }
