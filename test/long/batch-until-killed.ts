@@ -1,7 +1,7 @@
 import { endProcess, untilSignal } from '../../src/cli/exit.ts'
+import { TERMINAL } from '../../src/cli/progress.ts'
 import { batchFiles } from '../../src/jobs/batch/batch-files.ts'
 import type { BatchOptions } from '../../src/jobs/batch/batch-options.ts'
-import { SILENT } from '../../src/jobs/report.ts'
 import { DEFAULT_CONFIG } from '../../src/runtime/config.ts'
 
 // A batch that makes what it has done durable all the time. node --import tsx
@@ -13,5 +13,5 @@ const [topology = '', given = ''] = process.argv.slice(2)
 const options = JSON.parse(given) as BatchOptions
 const ended = untilSignal()
 const job = { topology, options, config: DEFAULT_CONFIG, savedEveryMs: SAVED_EVERY_MS }
-await batchFiles(job, { report: SILENT, stop: ended.signal })
+await batchFiles(job, { report: TERMINAL, stop: ended.signal })
 endProcess()

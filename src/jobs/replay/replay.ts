@@ -53,6 +53,7 @@ export interface ReplayOptions extends Pick<RunWorkerOptions, WorkerOption> {
   readonly verify?: readonly string[] | true
 }
 
+/** The result of a replay. */
 export interface ReplayResult {
   /** Differences and counts, in words. */
   readonly text: string
