@@ -401,7 +401,7 @@ export interface Source {
   join(options: JoinOptions): Promise<Member>
   /**
    * Returns a group's offsets in the partitions of a topic, in their order; partitions without a
-   * leader are left out.
+   * leader are left out. A commit that is being finished may not show yet; whoever joins waits for it.
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
   offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]>

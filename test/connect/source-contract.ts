@@ -64,14 +64,15 @@ export function sourceContract(test: DefineSourceTest): void {
     await heard.until(() => heard.values(0).length === 3 && heard.values(1).length === 2)
     await commitOffsets(member, next(heard.assignment(0), 2, 'm'))
     await member.leave()
-    const { topic } = driver
-    const [committed] = await driver.open().offsets(driver.group, topic)
-    expect(committed).toMatchObject({ topic, committed: { nextOffset: 2, metadata: 'm' } })
     const { member: other, heard: later } = await joined(driver)
     await later.until(() => later.values(0).length === 1 && later.values(1).length === 2)
     expect(later.assignment(0)).toMatchObject({ nextOffset: 2, metadata: 'm' })
     expect(later.assignment(1)).toMatchObject({ nextOffset: 0, metadata: null })
     expect(later.values(0)).toEqual(['2'])
+    // Only who joins waits for transactions whose end the log does not hold yet.
+    const { topic } = driver
+    const [committed] = await driver.open().offsets(driver.group, topic)
+    expect(committed).toMatchObject({ topic, committed: { nextOffset: 2, metadata: 'm' } })
     await other.leave()
   })
 
