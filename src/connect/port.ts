@@ -195,9 +195,7 @@ export interface MemberHandlers {
   chunk(chunk: Chunk): void
   /** Called when a partition was read to its end, `endOffset`. */
   caughtUp(partition: TopicPartition, endOffset: number): void
-  /**
-   * Called with the number of partitions of a topic before any is assigned, and when it changes.
-   */
+  /** Called with a topic's number of partitions before any is assigned, and when it changes. */
   partitions?(topic: string, count: number): void
   /**
    * Called when the set of partitions that could not be read for some seconds changes. The end of
@@ -206,9 +204,7 @@ export interface MemberHandlers {
   unreadable(partitions: readonly Unreadable[]): void
   /** Called when a broker has answered a fetch with records, before they come as chunks. */
   fetched?(durationMs: number): void
-  /**
-   * Called with how long a broker accepts no such request of this member because of a quota, ms.
-   */
+  /** Called with how long a broker accepts no such request of this member, for a quota, ms. */
   throttled(durationMs: number, work: 'reading' | 'writing'): void
   /**
    * Called when the member has stopped for good; joining again may help if the action is `retry`.
@@ -254,11 +250,9 @@ export interface TopicInfo {
   readonly segmentBytes: number | null
   /** Who sets the timestamps: the producer or the broker. */
   readonly timestampType: 'CreateTime' | 'LogAppendTime' | null
-  /**
-   * How far a timestamp may be ahead of the broker's clock, ms (`message.timestamp.after.max.ms`).
-   */
+  /** How far a timestamp may be ahead of the broker (`message.timestamp.after.max.ms`), ms. */
   readonly timestampAfterMaxMs: number | null
-  /** How far it may be behind, ms (`message.timestamp.before.max.ms`). */
+  /** How far it may be behind (`message.timestamp.before.max.ms`), ms. */
   readonly timestampBeforeMaxMs: number | null
   /** Whether records are removed that a later one of their key replaces (`cleanup.policy`). */
   readonly isCompacted: boolean | null
@@ -401,7 +395,7 @@ export interface Source {
   join(options: JoinOptions): Promise<Member>
   /**
    * Returns a group's offsets in the partitions of a topic, in their order; partitions without a
-   * leader are left out. A commit that is being finished may not show yet; whoever joins waits for it.
+   * leader are left out. A commit that is not finished may not show yet; a join waits for it.
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
   offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]>

@@ -69,7 +69,7 @@ export function sourceContract(test: DefineSourceTest): void {
     expect(later.assignment(0)).toMatchObject({ nextOffset: 2, metadata: 'm' })
     expect(later.assignment(1)).toMatchObject({ nextOffset: 0, metadata: null })
     expect(later.values(0)).toEqual(['2'])
-    // Only who joins waits for transactions whose end the log does not hold yet.
+    // A join waits until the last commit is finished; asking for offsets does not.
     const { topic } = driver
     const [committed] = await driver.open().offsets(driver.group, topic)
     expect(committed).toMatchObject({ topic, committed: { nextOffset: 2, metadata: 'm' } })
