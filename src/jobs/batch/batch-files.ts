@@ -92,12 +92,13 @@ export async function batchFiles(asked: Asked, context: JobContext) {
 }
 
 /** Does what {@link runBatch} says. */
-export async function batchInProgram(topology: Definition, { signal, ...given }: RunBatchOptions) {
+export async function batchInProgram(topology: Definition, options: RunBatchOptions) {
+  const { signal, ...given } = options ?? {}
   const asked = { ...BATCH_DEFAULTS, ...given }
   const config = checkedConfig([topology], prepareOptions(given), batchFaults(asked))
-  const options = { ...asked, output: resolve(given.output) }
+  const whole = { ...asked, output: resolve(given.output) }
   const stop = signal ?? new AbortController().signal
-  const result = await batchFiles({ topology, options, config }, { report: SILENT, stop })
+  const result = await batchFiles({ topology, options: whole, config }, { report: SILENT, stop })
   return result === 'complete' ? null : result
 }
 

@@ -75,15 +75,28 @@ export function prepareOptions(options: RunBatchOptions): PrepareOptions {
   return Object.fromEntries(given.map((name) => [name, options[name]]))
 }
 
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+function areTexts(values: unknown): boolean {
+  return Array.isArray(values) && values.every(isText)
+}
+
 /** Every fault of the options, each with the flag of `tidemark batch` as its place. */
 export function batchFaults({ rows, ...options }: BatchOptions): TidemarkError[] {
   const faults: TidemarkError[] = []
   const fault = (message: string, where: string, hint?: string) =>
     faults.push(configFault(message, where, hint))
-  if (options.output === undefined) fault('is needed for files', '--output')
-  if (!(Array.isArray(options.input) && options.input.length > 0)) {
+  if (!isText(options.output)) fault('is needed for files', '--output')
+  if (!(areTexts(options.input) && options.input.length > 0)) {
     fault('is not a list of files', '--input')
   }
+  if (!(options.table === undefined || options.table instanceof Map)) {
+    fault('is not a Map of files by table', '--table')
+  }
+  const { failAbove = 100 } = options
+  if (!(failAbove >= 0 && failAbove <= 100)) fault('is not a share from 0 to 100', '--fail-above')
   if (!FORMATS.includes(options.format)) fault('is not ndjson or parquet', '--format')
   if (!FILE_ORDERS.includes(options.order)) fault('is not files or time', '--order')
   if (!(Number.isSafeInteger(options.partitions) && options.partitions > 0)) {
@@ -94,7 +107,9 @@ export function batchFaults({ rows, ...options }: BatchOptions): TidemarkError[]
   } else if (![undefined, ...COMPRESSIONS].includes(options.compression)) {
     fault('Parquet is compressed with snappy or zstd', '--compression')
   }
-  if (options.with.length > 0 && !rows) fault('only rows have more fields', '--with', 'add --rows')
+  if (!areTexts(options.with)) fault('is not a list of fields', '--with')
+  else if (options.with.length > 0 && !rows)
+    fault('only rows have more fields', '--with', 'add --rows')
   const { labels, labelBy, label, labelAt, within, knownTo } = options
   const needed = [labels, labelBy, label, labelAt, within]
   const count = [...needed, knownTo].filter((option) => option !== undefined).length
@@ -103,6 +118,7 @@ export function batchFaults({ rows, ...options }: BatchOptions): TidemarkError[]
     const hint = '--labels FILE --label-by id=field --label column --label-at column --within 24h'
     fault('labels need five flags', '--labels', hint)
   }
+  if (!((within ?? 1) > 0)) fault('is not a time above 0', '--within')
   if (!(labelMs(knownTo ?? 0) <= wallClock.nowMs())) fault('is not past', '--known-to', TIMES)
   if (!FIELD.test(options.partitionBy ?? 'none')) fault('is not a field name', '--partition-by')
   if (rows && options.order === 'time') fault('rows would know what came later', '--order', ORDERS)

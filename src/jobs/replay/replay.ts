@@ -87,8 +87,10 @@ export async function replayLog({ verify, ...job }: ReplayJob): Promise<ReplayRe
 /** Does what {@link replay} of the package says. */
 export async function replayInProgram(topology: Definition, options: ReplayOptions) {
   const { from = 'earliest', to = 'latest', verify, tls, sasl } = options
+  const points = Object.entries({ from, to }).filter(([, point]) => !isLogPoint(point))
+  const faults = points.map(([name]) => configFault('is not a point of the log', name, POINTS))
   // `from` says another thing to a worker.
-  const config = checkedConfig([topology], { ...options, from: 'earliest' })
+  const config = checkedConfig([topology], { ...options, from: 'earliest' }, faults)
   const choices = { ...options, systems: options, latencyBudget: 'none' } as const
   const prepared = await prepare([topology], config, choices)
   const { brokers } = config
@@ -100,6 +102,14 @@ export async function replayInProgram(topology: Definition, options: ReplayOptio
     await records.close()
     await prepared.close()
   }
+}
+
+const POINTS = "'earliest', 'latest', { offset } or { timeMs }"
+
+function isLogPoint(point: LogPoint): boolean {
+  if (point === 'earliest' || point === 'latest') return true
+  const { offset, timeMs } = (point ?? {}) as { offset?: unknown; timeMs?: unknown }
+  return Number.isSafeInteger(offset ?? timeMs)
 }
 
 interface Work

@@ -49,7 +49,16 @@ test('a dead letter that is alone behind what was committed has its place', asyn
 })
 
 test('a program gets every fault of its batch at once, each with its flag', async () => {
-  const wrong = { input: [], format: 'csv', partitions: 0, compression: 'zstd', evaluator: 'gpu' }
+  const wrong = {
+    ...{ input: [5], output: 5, format: 'csv', partitions: 0, compression: 'zstd' },
+    ...{
+      evaluator: 'gpu',
+      with: 'id',
+      table: { merchants: 'rows.csv' },
+      failAbove: 'none',
+      within: -1,
+    },
+  }
   const thrown: unknown = await runBatch({} as never, wrong as never).catch((error) => error)
   const faults = (thrown as Refused).faults.map(({ code, where }) => [code, where])
   expect(faults).toEqual([
@@ -57,10 +66,20 @@ test('a program gets every fault of its batch at once, each with its flag', asyn
     ['CONFIG_INVALID', undefined],
     ['CONFIG_INVALID', '--output'],
     ['CONFIG_INVALID', '--input'],
+    ['CONFIG_INVALID', '--table'],
+    ['CONFIG_INVALID', '--fail-above'],
     ['CONFIG_INVALID', '--format'],
     ['CONFIG_INVALID', '--partitions'],
     ['CONFIG_INVALID', '--compression'],
+    ['CONFIG_INVALID', '--with'],
+    ['CONFIG_INVALID', '--labels'],
+    ['CONFIG_INVALID', '--labels'],
+    ['CONFIG_INVALID', '--within'],
   ])
+  const none = runBatch(orders, undefined as never)
+  await expect(none).rejects.toMatchObject({
+    faults: [{ where: '--output' }, { where: '--input' }],
+  })
 })
 
 test('a batch of a program goes on where its signal has stopped it, and is whole then', async () => {

@@ -1,10 +1,12 @@
 import * as fc from 'fast-check'
+import { replay } from 'tidemark'
 import { expect, test } from 'vitest'
 import { MemoryRecords } from '../../../src/connect/memory/memory-records.ts'
 import type { LogRecord } from '../../../src/connect/port.ts'
 import { Verification } from '../../../src/jobs/replay/verification.ts'
 import { packBlock } from '../../../src/runtime/commit/skipped-records.ts'
 import type { Definition } from '../../../src/topology/definition.ts'
+import orders from '../../fixtures/topologies/orders.ts'
 import { perTenSeconds, scored } from '../../runtime/support.ts'
 import { event, verified, workedOnce } from './replayed.ts'
 
@@ -40,6 +42,19 @@ test('every output and dead letter is made again, also from the middle, and noth
   expect(['scores', 'events.dlq'].map((topic) => records.read(topic).length)).toEqual(before)
   expect(records.committed('g', { topic: 'events', partition: 0 })).toEqual(committed)
 })
+
+test.each(['yesterday', null, 7, {}, { timeMs: Number.NaN }])(
+  'a program is told that %o is not a point of the log',
+  async (from) => {
+    const wrong = { from: from as never, to: { offset: 0.5 } }
+    await expect(replay(orders, wrong)).rejects.toMatchObject({
+      faults: [
+        { code: 'CONFIG_INVALID', where: 'from' },
+        { code: 'CONFIG_INVALID', where: 'to' },
+      ],
+    })
+  },
+)
 
 test('windows that closed before or after a range are none of its differences', async () => {
   const records = await worked(perTenSeconds)
