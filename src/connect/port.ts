@@ -146,6 +146,16 @@ export interface Unreadable extends TopicPartition {
  */
 export type Loss = 'revoked' | 'expelled' | 'cut'
 
+/**
+ * Why a group divides its partitions anew. `joining`: this member is new · `members`: others have
+ * come, gone, or joined again · `partitions`: topics have got more · `again`: this member asks for
+ * it, because its own partitions are in doubt · `expelled`: the group continued without it.
+ */
+export const REBALANCE_CAUSES = [
+  ...(['joining', 'members', 'partitions', 'again', 'expelled'] as const),
+] as const
+export type RebalanceCause = (typeof REBALANCE_CAUSES)[number]
+
 export interface Pausable {
   /** Pauses a partition: at most one more chunk of it may follow. */
   pause(partition: TopicPartition): void
@@ -192,6 +202,8 @@ export interface MemberHandlers {
    * An owner may not have its partition yet, or may have lost it meanwhile: it knows best.
    */
   owners?(owners: Owners): void
+  /** Called when the member learns of a rebalance, and with `null` when it has its partitions. */
+  rebalancing?(cause: RebalanceCause | null): void
   chunk(chunk: Chunk): void
   /** Called when a partition was read to its end, `endOffset`. */
   caughtUp(partition: TopicPartition, endOffset: number): void

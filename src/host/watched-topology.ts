@@ -1,5 +1,6 @@
 import { planOf } from '../engine/plan.ts'
 import type { Code } from '../kernel/errors.ts'
+import { minutes } from '../kernel/time.ts'
 import type { WatchedModel, WatchedTopology } from '../observe/observer.ts'
 import { type PreparedTopology, scorersOf } from '../runtime/prepared.ts'
 import { type Scorer, versionOf } from '../scoring/scorer.ts'
@@ -21,6 +22,7 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
   return {
     topology,
     source: source.topic,
+    idleAfterMs: source.watermark.idleAfterMs ?? minutes(1),
     outputs: [
       ...outputTopics(definition),
       ...systemSinks(definition).map(({ topic: name }) => name),

@@ -114,15 +114,8 @@ export class StageTimers {
     return this.stages.map(({ durations }) => durations)
   }
 
-  readonly handlers: Handlers = {
-    fetched: ({ durationMs }) => this.#add('fetch', '', durationMs),
-    committed: ({ durationMs }) => this.#add('commit', '', durationMs),
-    processed: ({ stages, topology }) => {
-      for (const [stage, ms] of Object.entries(stages)) this.#add(stage as Stage, topology, ms)
-    },
-  }
-
-  #add(stage: Stage, topology: string, ms: number): void {
+  /** @param topology empty for a stage of the whole worker */
+  add(stage: Stage, topology: string, ms: number): void {
     const timed = this.#byName.get(`${stage} ${topology}`)
     if (timed === undefined) return
     timed.durations.add(ms / 1_000)

@@ -1,8 +1,8 @@
-import type { TopicPartition } from '../connect/port.ts'
 import { type Clock, every } from '../kernel/clock.ts'
 import { partitionName, position } from '../kernel/ids.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Observer } from '../runtime/events.ts'
+import { TROUBLES } from '../runtime/troubles.ts'
 import type { LatePredictions } from './latency-watch.ts'
 import type { Log } from './log.ts'
 import type { ObservedWorker } from './observed-worker.ts'
@@ -81,8 +81,6 @@ export function logEvents(log: Log, options: LogEventsOptions): Observer {
     ...troubles(log),
     throttled: throttling(log, clock),
     committed: latePredictions(log, options),
-    'commit-slow': ({ durationMs }) =>
-      log.warn({ after: formatDuration(durationMs) }, 'a commit is taking long, nothing is lost'),
     'commit-failed': ({ code, reason, nextAttemptMs }) =>
       log.warn({ code, reason, nextAttemptMs }, 'commit failed, nothing is lost'),
   })
@@ -154,54 +152,16 @@ function tables(log: Log, clock: Clock): Handlers {
   }
 }
 
-interface Trouble {
-  readonly type: string
-  readonly partition?: TopicPartition
-  readonly reason: string | null
-}
-
-/** Logs lasting conditions: an event with the reason when it begins, one without when it ends. */
+/** Logs troubles that do not change the state of the worker, whose line says those that do. */
 function troubles(log: Log): Handlers {
-  const trouble = (begins: string, ends: string) => {
-    return (event: Trouble) => {
-      const { type: _, partition, reason, ...labels } = event
-      const about = { ...labels, ...partition }
-      if (reason === null) log.info(about, ends)
-      else log.warn({ ...about, reason }, begins)
-    }
-  }
   return {
-    'model-failing': trouble('the model can score no event: they wait', 'the model answers again'),
-    'schema-missing': trouble(
-      'records cannot be decoded yet: the partition waits',
-      'records can be decoded again',
-    ),
-    'schema-unknown': trouble(
-      'a schema does not exist: its records are set aside',
-      'no record had an unknown schema for a minute',
-    ),
-    'table-held-up': trouble(
-      'the table is not updated until this ends',
-      'the table is up to date again',
-    ),
-    'system-failing': ({ system, ...event }) => {
-      const begins = `${system} does not answer: rows of its stores are substitutes, and values for it wait`
-      trouble(begins, `${system} answers again`)(event)
-    },
-    'store-failing': trouble(
-      'the store does not answer: its rows are substitutes',
-      'the store answers again',
-    ),
-    'shadow-unwritten': trouble(
-      'scores of a shadow are not written: they are dropped',
-      'scores of a shadow are written again',
-    ),
-    'shadow-off': ({ topology, step, model, reason }) =>
-      log.warn({ topology, step, model, reason }, 'a shadow is off until the worker starts again'),
-    breaker: ({ partition, isOpen, deadPercent }) => {
-      const about = { ...partition, deadPercent: Math.floor(deadPercent) }
-      if (isOpen) log.warn(about, 'too many dead letters: continuing at 100 records a second')
-      else log.info(about, 'fewer dead letters again: continuing at full speed')
+    trouble: (event) => {
+      const { type: _, kind, partition, reason, ...labels } = event
+      const { effect, begins, ends } = TROUBLES[kind]
+      if (effect !== 'suffers') return
+      const about = { ...labels, ...partition }
+      if (reason !== null) log.warn({ ...about, reason }, begins)
+      else if (ends !== undefined) log.info(about, ends)
     },
   }
 }

@@ -27,9 +27,10 @@ interface CountedSeries {
   readonly count: number
 }
 
-/** A histogram that counts by itself what events say. */
+/** A histogram that counts by itself. */
 interface CountedHistogram {
-  readonly handlers: Handlers
+  /** How events move it. @default something else calls it */
+  readonly handlers?: Handlers
   readonly series: readonly CountedSeries[]
 }
 
@@ -180,7 +181,7 @@ export class MetricRegistry<S> {
     const described = { name, help, type: 'histogram', aggregator: 'sum' }
     const get = async () => ({ ...described, values: counted.series.flatMap(valuesOf(name)) })
     this.#registry.registerMetric({ ...described, get } as unknown as Metric)
-    const handlers = Object.entries(counted.handlers) as [RuntimeEvent['type'], Observer][]
+    const handlers = Object.entries(counted.handlers ?? {}) as [RuntimeEvent['type'], Observer][]
     for (const [type, handle] of handlers) this.#on(type, handle)
   }
 

@@ -1,4 +1,5 @@
-import type { PublishedScores, StageTimers } from './histograms.ts'
+import type { TroubleKind, TroubleReport } from '../runtime/troubles.ts'
+import type { PublishedScores } from './histograms.ts'
 import type { MetricRow } from './metric-registry.ts'
 import type { ObservedPartition, ObservedWorker } from './observed-worker.ts'
 import type { WatchedModel, WatchedTopology } from './observer.ts'
@@ -9,7 +10,6 @@ export interface MetricSources {
   readonly version: string
   readonly topologies: readonly WatchedTopology[]
   readonly worker: ObservedWorker
-  readonly stages: StageTimers
   readonly scores: PublishedScores
   readonly droppedLines: () => number
   /** Routes of requests that the worker answers. */
@@ -83,4 +83,10 @@ export function ofPartition(
 export function labelsAt(place: Pick<ObservedPartition, 'topology' | 'partition'>) {
   const { topology, partition } = place
   return { topology, topic: partition.topic, partition: partition.partition }
+}
+
+/** Makes a gauge 1 while there is trouble of a kind. */
+export function whileTrouble(kind: TroubleKind): Required<Pick<UnnamedRow, 'on'>> {
+  const valueOf = ({ reason }: TroubleReport) => (reason === null ? 0 : 1)
+  return { on: { trouble: (trouble) => (trouble.kind === kind ? valueOf(trouble) : null) } }
 }

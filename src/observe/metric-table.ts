@@ -1,4 +1,7 @@
+import { REBALANCE_CAUSES } from '../connect/port.ts'
 import { STAGES } from '../kernel/stages.ts'
+import { WORKER_STATES } from '../runtime/events.ts'
+import { WORST_FIRST } from '../runtime/troubles.ts'
 import type { MetricRow } from './metric-registry.ts'
 import {
   counter,
@@ -9,6 +12,7 @@ import {
   type MetricSources,
   ofLoaded,
   ofPartition,
+  whileTrouble,
   withLabel,
 } from './metric-rows.ts'
 
@@ -79,6 +83,23 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     read: ({ version }) => [[{ version, node: process.versions.node }, 1]],
   }),
   DROPPED_LINES,
+  gauge('worker_state', {
+    help: '1 for the state of the worker, 0 for the others',
+    labels: ['state'],
+    read: ({ worker }) => WORKER_STATES.map((state) => [{ state }, Number(state === worker.state)]),
+  }),
+  gauge('trouble', {
+    help: 'Troubles of a kind that go on now',
+    labels: ['kind'],
+    read: ({ worker }) =>
+      WORST_FIRST.map((kind) => [{ kind }, worker.troubles.ofKind(kind).length]),
+  }),
+  counter('rebalances_total', {
+    help: 'Rebalances of the group that this worker took part in, by what began them',
+    labels: ['why'],
+    labelSets: () => REBALANCE_CAUSES.map((why) => ({ why })),
+    on: { rebalance: ({ cause: why }) => [[{ why }, 1]] },
+  }),
   counter('records_consumed_total', {
     help: 'Records read',
     labels: ['topology', 'topic', 'partition'],
@@ -206,8 +227,16 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     on: { 'shadow-parity': ({ psi }) => psi },
   }),
   gauge('consumer_lag_records', {
-    help: 'Records not yet processed',
-    ...ofPartition(({ isFollowed, lag }) => (isFollowed ? lag : null)),
+    help: 'Records not yet processed, as last known while a partition cannot be read',
+    ...ofPartition(({ firstEnd, lag }) => (firstEnd === null ? null : lag)),
+  }),
+  gauge('event_time_lag_seconds', {
+    help: 'Wall clock minus watermark; not while a partition is idle',
+    ...ofPartition((partition) => partition.eventTimeLagMs && partition.eventTimeLagMs / 1_000),
+  }),
+  gauge('partition_idle', {
+    help: '1 while a partition that was read to its end has had no record for idleAfter, or without it for a minute',
+    ...ofPartition(({ isIdle }) => Number(isIdle)),
   }),
   gauge('watermark_timestamp_seconds', {
     help: 'Watermark: event time before which no more events are expected, seconds since the epoch',
@@ -258,6 +287,10 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
       'commit-failed': () => [[{ outcome: 'failed' }, 1]],
     },
   }),
+  gauge('commit_last_success_timestamp_seconds', {
+    help: 'When the last commit succeeded, seconds since the epoch; 0: none has',
+    read: ({ worker: { committedMs } }) => [[{}, (committedMs ?? 0) / 1_000]],
+  }),
   counter('throttled_seconds_total', {
     help: 'Time that brokers made this worker wait',
     on: { throttled: ({ durationMs }) => durationMs / 1_000 },
@@ -285,13 +318,13 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   histogram('stage_duration_seconds', {
     help: 'Time in one stage: of one chunk, of one fetch, of one commit',
-    counted: ({ stages }) => stages,
+    counted: ({ worker }) => worker.stages,
   }),
   gauge('stage_recent_seconds', {
     help: 'Time in one stage over the last one to two minutes; NaN: nothing was timed',
     labels: ['topology', 'stage', 'statistic'],
-    read: ({ stages }) =>
-      stages.stages.flatMap(({ durations: { labels }, recent }) =>
+    read: ({ worker }) =>
+      worker.stages.stages.flatMap(({ durations: { labels }, recent }) =>
         recent
           .statistics(performance.now())
           .map(([statistic, seconds]) => [{ ...labels, statistic }, seconds]),
@@ -336,7 +369,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   gauge('table_held_up', {
     help: '1 while a table cannot be kept up to date',
     ...OF_TABLE,
-    on: { 'table-held-up': ({ reason }) => (reason === null ? 0 : 1) },
+    ...whileTrouble('table'),
   }),
   counter('table_lookups_total', {
     help: 'Look-ups by outcome; early: the first version of the key is later than the event',
@@ -377,6 +410,6 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   gauge('store_failing', {
     help: '1 while a store is not asked because it has failed',
     ...OF_STORE,
-    on: { 'store-failing': ({ reason }) => (reason === null ? 0 : 1) },
+    ...whileTrouble('store'),
   }),
 ]

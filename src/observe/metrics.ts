@@ -1,16 +1,15 @@
-import { PublishedScores, StageTimers } from './histograms.ts'
+import { PublishedScores } from './histograms.ts'
 import { MetricRegistry, type MetricRow, type Metrics, type Registry } from './metric-registry.ts'
 import type { MetricSources } from './metric-rows.ts'
 import { DROPPED_LINES, METRICS } from './metric-table.ts'
 
 /** @throws TidemarkError as {@link MetricRegistry} does */
 export function createMetrics(
-  options: Omit<MetricSources, 'stages' | 'scores'>,
+  options: Omit<MetricSources, 'scores'>,
   registry?: Registry,
 ): Metrics {
-  const stages = new StageTimers(options.topologies)
   const scores = new PublishedScores(options.topologies)
-  return new MetricRegistry(METRICS, { ...options, stages, scores }, registry)
+  return new MetricRegistry(METRICS, { ...options, scores }, registry)
 }
 
 interface SourcesOfParent extends Pick<MetricSources, 'droppedLines'> {

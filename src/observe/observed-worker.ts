@@ -1,16 +1,25 @@
-import type { TopicPartition } from '../connect/port.ts'
+import type { RebalanceCause, TopicPartition } from '../connect/port.ts'
 import type { Clock } from '../kernel/clock.ts'
+import type { Code } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
+import type { Stage } from '../kernel/stages.ts'
 import { formatDuration } from '../kernel/time.ts'
 import type { Observer, TaskWindows, WorkerState } from '../runtime/events.ts'
+import { Troubles } from '../runtime/troubles.ts'
+import { StageTimers } from './histograms.ts'
 import { LatencyWatch, type LatePredictions } from './latency-watch.ts'
+import { MinuteRate } from './minute-rate.ts'
 import { byType, type EventOf, type WatchedTopology } from './observer.ts'
+
+type ObservedClock = Pick<Clock, 'elapsedMs' | 'nowMs'>
 
 export class ObservedPartition {
   readonly topology: string
   readonly partition: TopicPartition
   nextOffset: number
   endOffset: number
+  /** `null`: nothing was committed since it was assigned. */
+  committed: number | null = null
   /** Whether its end was reported since it was assigned, and since it last could not be read. */
   isEndKnown = false
   /** Where it ended when it was first read; `null`: it was not. */
@@ -18,16 +27,35 @@ export class ObservedPartition {
   /** Whether it was read to its end, which markers without records may follow. */
   isRead = false
   unprocessed = 0
-  /** Whether it was reported at all since then, and can be read now. */
-  isFollowed = false
   /** `null` before they are restored, or have the first chunk. */
   windows: TaskWindows | null = null
+  /** When records came last, or it was assigned, by the clock's elapsed time. */
+  lastRecordMs: number
+  readonly #clock: ObservedClock
+  readonly #idleAfterMs: number
 
-  constructor({ topology, partition, nextOffset }: EventOf<'assigned'>) {
+  constructor(event: EventOf<'assigned'>, clock: ObservedClock, idleAfterMs: number) {
+    const { topology, partition, nextOffset } = event
     this.topology = topology
     this.partition = partition
     this.nextOffset = nextOffset
     this.endOffset = nextOffset
+    this.#clock = clock
+    this.#idleAfterMs = idleAfterMs
+    this.lastRecordMs = clock.elapsedMs()
+  }
+
+  /** Whether it was read to its end and no record has come for a while. */
+  get isIdle(): boolean {
+    const isQuiet = this.#clock.elapsedMs() - this.lastRecordMs >= this.#idleAfterMs
+    return isQuiet && this.isEndKnown && this.isRead && this.unprocessed === 0
+  }
+
+  /** How far its watermark is behind the wall clock; `null`: it has none, or is idle. */
+  get eventTimeLagMs(): number | null {
+    const watermarkMs = this.windows?.watermarkMs ?? Number.NEGATIVE_INFINITY
+    if (!Number.isFinite(watermarkMs) || this.isIdle) return null
+    return Math.max(0, this.#clock.nowMs() - watermarkMs)
   }
 
   /** At least 0: a new leader may have an end before the records that were read. */
@@ -38,10 +66,17 @@ export class ObservedPartition {
 
 class ObservedTopology {
   readonly partitions = new Map<string, ObservedPartition>()
+  readonly inRate: MinuteRate
+  /** Dead letters since the start. */
+  readonly deadLettersByCode = new Map<Code, number>()
   records = 0
   deadLetters = 0
   /** Substitutes for rows of its online stores; `null`: it has looked up none. */
   degraded: number | null = null
+
+  constructor(clock: ObservedClock) {
+    this.inRate = new MinuteRate(clock)
+  }
 }
 
 type Restore = Readonly<Record<'first' | 'last', EventOf<'restoring'>>>
@@ -52,51 +87,76 @@ type Restore = Readonly<Record<'first' | 'last', EventOf<'restoring'>>>
  */
 export class ObservedWorker {
   state: WorkerState = 'starting'
-  reason: string | undefined
+  /** When its state began, ms since the epoch. */
+  stateMs: number
+  /** When a commit last succeeded, ms since the epoch; `null`: none has. */
+  committedMs: number | null = null
+  lastRebalance: { readonly cause: RebalanceCause; readonly atMs: number } | null = null
+  readonly troubles: Troubles
+  readonly stages: StageTimers
+  readonly outRate: MinuteRate
   /** By table: how far it is read before the first event. */
   readonly loading = new Map<string, EventOf<'table-loading'>>()
   late: readonly LatePredictions[] = []
-  readonly #clock: Pick<Clock, 'elapsedMs'>
+  readonly #clock: ObservedClock
+  readonly #idleAfterMs: ReadonlyMap<string, number>
   readonly #latency: LatencyWatch
   readonly #topologies = new Map<string, ObservedTopology>()
   readonly #restores = new Map<string, Restore>()
-  #unreadable: ReadonlySet<string> = new Set()
+  /** The reason for its state, where it has one. */
+  #stateReason: string | undefined
   #outputs = 0
   #delayMs = Number.NEGATIVE_INFINITY
   #sinceMs: number
 
-  constructor(clock: Pick<Clock, 'elapsedMs'>, topologies: readonly WatchedTopology[]) {
+  constructor(clock: ObservedClock, topologies: readonly WatchedTopology[]) {
     this.#clock = clock
+    this.stateMs = clock.nowMs()
+    this.troubles = new Troubles(clock)
+    this.stages = new StageTimers(topologies)
+    this.outRate = new MinuteRate(clock)
+    this.#idleAfterMs = new Map(topologies.map((t) => [t.topology, t.idleAfterMs]))
     this.#latency = new LatencyWatch(topologies)
     this.#sinceMs = clock.elapsedMs()
   }
 
   readonly observer: Observer = byType({
     state: ({ state, reason }) => {
+      if (state !== this.state) this.stateMs = this.#clock.nowMs()
       this.state = state
-      this.reason = reason
+      this.#stateReason = reason
+    },
+    rebalance: ({ cause }) => {
+      this.lastRebalance = { cause, atMs: this.#clock.nowMs() }
     },
     assigned: (event) => {
-      const name = partitionName(event.partition)
-      this.#topologyOf(event).partitions.set(name, new ObservedPartition(event))
+      const idleAfterMs = this.#idleAfterMs.get(event.topology) ?? Number.POSITIVE_INFINITY
+      const partition = new ObservedPartition(event, this.#clock, idleAfterMs)
+      this.#topologyOf(event).partitions.set(partitionName(event.partition), partition)
     },
     lost: (event) => {
+      this.troubles.lost(event.partition)
       this.#topologyOf(event).partitions.delete(partitionName(event.partition))
       this.#restores.delete(restoreId(event))
       this.#latency.lost(event)
     },
-    unreadable: ({ partitions }) => {
-      this.#unreadable = new Set(partitions.map(partitionName))
+    trouble: (event) => {
+      const { type: _, ...report } = event
+      this.troubles.report(report)
+      if (report.kind !== 'unreadable' || report.reason === null) return
+      const name = report.partition && partitionName(report.partition)
       for (const partition of this.partitions) {
-        if (!this.#unreadable.has(partitionName(partition.partition))) continue
-        partition.isEndKnown = false
-        partition.isFollowed = false
+        if (partitionName(partition.partition) === name) partition.isEndKnown = false
       }
     },
+    fetched: ({ durationMs }) => this.stages.add('fetch', '', durationMs),
     consumed: (event) => {
-      this.#topologyOf(event).records += event.records
-      const partition = this.#progressing(event)
+      const topology = this.#topologyOf(event)
+      topology.records += event.records
+      topology.inRate.add(event.records)
+      const partition = topology.partitions.get(partitionName(event.partition))
       if (partition === undefined) return
+      if (event.records > 0) partition.lastRecordMs = this.#clock.elapsedMs()
       partition.endOffset = event.endOffset
       partition.firstEnd ??= event.endOffset
       partition.isRead ||= event.records === 0
@@ -105,7 +165,11 @@ export class ObservedWorker {
     },
     processed: (event) => {
       this.#latency.processed(event, this.#clock.elapsedMs())
-      const partition = this.#progressing(event)
+      for (const [stage, ms] of Object.entries(event.stages)) {
+        this.stages.add(stage as Stage, event.topology, ms)
+      }
+      const partition = this.#topologyOf(event).partitions.get(partitionName(event.partition))
+      // None for a late event about a lost partition: another worker reports that one now.
       if (partition === undefined) return
       partition.nextOffset = event.nextOffset
       partition.windows = event
@@ -123,20 +187,43 @@ export class ObservedWorker {
     'table-loading': (event) => this.loading.set(event.table, event),
     'table-loaded': ({ table }) => this.loading.delete(table),
     'dead-letter': (event) => {
-      this.#topologyOf(event).deadLetters++
+      const topology = this.#topologyOf(event)
+      topology.deadLetters++
+      const count = topology.deadLettersByCode.get(event.code) ?? 0
+      topology.deadLettersByCode.set(event.code, count + 1)
     },
     'store-read': (event) => {
       const topology = this.#topologyOf(event)
       topology.degraded = (topology.degraded ?? 0) + event.degraded
     },
     committed: (event) => {
+      this.committedMs = this.#clock.nowMs()
       this.late = this.#latency.committed(event, this.#clock.elapsedMs())
+      this.stages.add('commit', '', event.durationMs)
+      for (const { partition, nextOffset } of event.nextOffsets) {
+        for (const { partitions } of this.#topologies.values()) {
+          const observed = partitions.get(partitionName(partition))
+          if (observed !== undefined) observed.committed = nextOffset
+        }
+      }
       for (const { isOutput, records, endToEndMs } of event.outputs) {
-        if (isOutput) this.#outputs += records
+        if (isOutput) {
+          this.#outputs += records
+          this.outRate.add(records)
+        }
         for (const ms of endToEndMs) this.#delayMs = Math.max(this.#delayMs, ms)
       }
     },
   })
+
+  /** Everything that is wrong, or why it has its state; `undefined`: all is well. */
+  get reason(): string | undefined {
+    return this.troubles.reason() ?? this.#stateReason
+  }
+
+  get topologies(): ReadonlyMap<string, ObservedTopology> {
+    return this.#topologies
+  }
 
   get partitions(): ObservedPartition[] {
     return partitionsOf([...this.#topologies.values()])
@@ -187,17 +274,9 @@ export class ObservedWorker {
   }
 
   #topologyOf({ topology: name }: { readonly topology: string }): ObservedTopology {
-    const topology = this.#topologies.get(name) ?? new ObservedTopology()
+    const topology = this.#topologies.get(name) ?? new ObservedTopology(this.#clock)
     this.#topologies.set(name, topology)
     return topology
-  }
-
-  /** Nothing for a late event about a lost partition: another worker reports that one now. */
-  #progressing(event: EventOf<'consumed' | 'processed'>): ObservedPartition | undefined {
-    const name = partitionName(event.partition)
-    const partition = this.#topologyOf(event).partitions.get(name)
-    if (partition !== undefined && !this.#unreadable.has(name)) partition.isFollowed = true
-    return partition
   }
 }
 

@@ -47,6 +47,8 @@ export interface WatchedModel {
 export interface WatchedTopology {
   readonly topology: string
   readonly source: string
+  /** After how long without a record its partitions count as idle, ms. */
+  readonly idleAfterMs: number
   readonly outputs: readonly string[]
   readonly deadLetterTopic: string
   readonly step: string

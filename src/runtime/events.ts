@@ -1,8 +1,9 @@
-import type { Loss, TopicPartition, Unreadable } from '../connect/port.ts'
+import type { Loss, RebalanceCause, TopicPartition } from '../connect/port.ts'
 import type { Code } from '../kernel/errors.ts'
 import type { StageTimes } from '../kernel/stages.ts'
 import type { LookupCounts } from '../lookup/rows.ts'
 import type { StoreCounts, StoreReport } from '../lookup/store.ts'
+import type { TroubleReport } from './troubles.ts'
 
 // Reports of a worker to its observers: metrics, log, the live line of the demo. Never a payload
 // or a key. At most a few events per chunk, so that observing costs nothing per record.
@@ -37,7 +38,10 @@ interface ScoreAttempt {
 }
 
 /** The state of a worker; `worker.ts` has the transitions. */
-export type WorkerState = 'starting' | 'running' | 'unavailable' | 'stopping' | 'stopped' | 'failed'
+export const WORKER_STATES = [
+  ...(['starting', 'running', 'unavailable', 'stopping', 'stopped', 'failed'] as const),
+] as const
+export type WorkerState = (typeof WORKER_STATES)[number]
 
 /** Which topology an event is about, on which partition. */
 export interface TaskLabels {
@@ -164,13 +168,6 @@ interface RuntimeEvents {
   }
   /** Outputs of a shadow were written, or dropped because they could not be written in time. */
   'shadow-outputs': ShadowLabels & { readonly written: number; readonly dropped: number }
-  /**
-   * Outputs of a shadow cannot be written: at most once a minute; `reason` is `null` once they
-   * can again.
-   */
-  'shadow-unwritten': ShadowLabels & { readonly reason: string | null }
-  /** A shadow can score nothing any more until the worker starts again. */
-  'shadow-off': ShadowLabels & { readonly reason: string }
   /** A score step has given the rows of a chunk to its models. */
   scored: {
     readonly topology: string
@@ -232,16 +229,6 @@ interface RuntimeEvents {
      */
     readonly elsewhere: TopicPartition & { readonly offset: number | null }
   }
-  /**
-   * A model can score no event of a partition, which waits until the model answers again;
-   * `reason` is `null` once it does.
-   */
-  'model-failing': TaskLabels & { readonly step: string; readonly reason: string | null }
-  /**
-   * Records of a partition cannot be decoded yet, mostly for a schema that the schema registry
-   * does not give, so that the partition waits; `reason` is `null` once it goes on.
-   */
-  'schema-missing': TaskLabels & { readonly reason: string | null }
   /** A table's topic is being read before the first event: at most once a second. */
   'table-loading': {
     readonly table: string
@@ -281,10 +268,6 @@ interface RuntimeEvents {
     /** Position of the record: `merchants-3@1041`. */
     readonly at: string
   }
-  /**
-   * A table cannot be kept up to date and stays as it is; `reason` is `null` once it can again.
-   */
-  'table-held-up': { readonly table: string; readonly reason: string | null }
   /** Results of a chunk's look-ups in a table. */
   'looked-up': { readonly table: string } & Readonly<LookupCounts>
   /** Results of a chunk's look-ups in a store. */
@@ -295,13 +278,6 @@ interface RuntimeEvents {
     }
   /** A store has been asked for rows, or did not take those that were written back. */
   'store-asked': StoreLabels & StoreReport
-  /**
-   * A system outside fails, once for each cause; `reason` is `null` once nothing has failed for a
-   * while.
-   */
-  'system-failing': { readonly system: string; readonly reason: string | null }
-  /** A store is not asked for a while; `reason` is `null` once it answers again. */
-  'store-failing': StoreLabels & { readonly reason: string | null }
   /** A request was answered; `waiting` others are. */
   request: {
     readonly route: RequestRoute
@@ -310,35 +286,10 @@ interface RuntimeEvents {
     readonly durationMs: number
     readonly waiting: number
   }
-  /**
-   * Records of a partition are set aside because the schema registry does not have their
-   * schema; `reason` is `null` when none was for a minute.
-   */
-  'schema-unknown': TaskLabels & { readonly reason: string | null }
-  /**
-   * Too many of a partition's last records are dead letters of a topology, so that it continues
-   * slowly; or no longer.
-   */
-  breaker: {
-    readonly partition: TopicPartition
-    readonly isOpen: boolean
-    /** The share of the topology that has the most, %. */
-    readonly deadPercent: number
-  }
-  /** A commit has been in flight for `durationMs`, and will end: reported once. */
-  'commit-slow': { readonly durationMs: number }
-  /** The commit that was slow or had failed has succeeded, or all of it is lost. */
-  'commit-over': object
-  /**
-   * Partitions that could not be read for some seconds, or are waiting to be handed over: the
-   * full list, on every change.
-   */
-  unreadable: { readonly partitions: readonly Unreadable[] }
-  /**
-   * Commits are slowed down on the way to the brokers: this much gets through. `null`: no
-   * longer.
-   */
-  'writing-slow': { readonly bytesPerSecond: number | null }
+  /** A trouble has begun, or goes on for another reason; or it is over. */
+  trouble: TroubleReport
+  /** The group begins to divide its partitions anew. */
+  rebalance: { readonly cause: RebalanceCause }
   /** The broker throttles the worker for this time, because it exceeds a quota. */
   throttled: { readonly of: 'reading' | 'writing'; readonly durationMs: number }
   /**

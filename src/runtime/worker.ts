@@ -10,7 +10,6 @@ import type { WorkerContext } from './context.ts'
 import type { Observer, WorkerState } from './events.ts'
 import { Shadows } from './output/shadow/shadows.ts'
 import type { TaskContext } from './output/task-context.ts'
-import type { Availability } from './partition/availability.ts'
 import { GroupMembership } from './partition/membership.ts'
 import type { Prepared, PreparedTopology } from './prepared.ts'
 import { BoundedRange, type LogRange } from './start/bounded-range.ts'
@@ -213,7 +212,9 @@ export class Worker {
       if (!(error instanceof TidemarkError) || error.action !== 'retry') throw error
       if (this.#stopping.signal.aborted) return
       const waitMs = this.#backoff.nextMs()
-      this.#enter('unavailable', `${error.message}; next attempt in ${waitMs / 1_000} s`)
+      const reason = `${error.message}; next attempt in ${waitMs / 1_000} s`
+      this.#o.observer({ type: 'trouble', kind: 'unavailable', reason })
+      this.#enter('unavailable', reason)
       await this.#o.clock.sleep(waitMs, this.#stopping.signal)
     }
   }
@@ -241,7 +242,9 @@ export class Worker {
     }
     for (const system of prepared.systems ?? []) {
       const { label } = system
-      await system.connect((reason) => observer({ type: 'system-failing', system: label, reason }))
+      await system.connect((reason) =>
+        observer({ type: 'trouble', kind: 'system', system: label, reason }),
+      )
     }
     const settled = await settleVariants(prepared, checked.partitionOffsets)
     const notes = this.#isNoted ? settled : [...checked.notes, ...settled]
@@ -272,8 +275,11 @@ export class Worker {
       stores: this.#stores,
       stopping: this.#stopping.signal,
       changed: this.#changed,
-      onJoined: () => this.#backoff.reset(),
-      onAvailability: (availability) => this.#show(availability),
+      onJoined: () => {
+        this.#backoff.reset()
+        this.#o.observer({ type: 'trouble', kind: 'unavailable', reason: null })
+      },
+      onTroubles: (reason) => this.#show(reason),
       onFinishing: () => this.#enter('stopping'),
     })
     this.#membership = membership
@@ -305,10 +311,9 @@ export class Worker {
     }
   }
 
-  /** The worker is `running` as long as nothing prevents its work. */
-  #show({ reason: obstacle, hindrance }: Availability): void {
-    const state = obstacle === null ? 'running' : 'unavailable'
-    const reason = obstacle ?? hindrance
+  /** The worker is `running` as long as no work waits. */
+  #show(reason: string | null): void {
+    const state = reason === null ? 'running' : 'unavailable'
     if (state !== this.#life.state || reason !== this.#reason) this.#enter(state, reason)
   }
 

@@ -6,6 +6,7 @@ import type {
   NewRecord,
   Owners,
   Pausable,
+  RebalanceCause,
   TopicPartition,
   Unreadable,
 } from '../../src/connect/port.ts'
@@ -38,6 +39,8 @@ export class Listener implements MemberHandlers {
   readonly throttles: number[] = []
   /** Each map of owners that was told. */
   readonly told: Owners[] = []
+  /** Why each rebalance began; `null`: it was over. */
+  readonly rebalances: (RebalanceCause | null)[] = []
   /** Each list that was told. */
   readonly unreadables: (readonly Unreadable[])[] = []
   failure: Error | null = null
@@ -72,6 +75,11 @@ export class Listener implements MemberHandlers {
 
   owners(owners: Owners): void {
     this.told.push(owners)
+    this.#heard()
+  }
+
+  rebalancing(cause: RebalanceCause | null): void {
+    this.rebalances.push(cause)
     this.#heard()
   }
 

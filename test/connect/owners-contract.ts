@@ -153,4 +153,18 @@ export function ownersTests(test: DefineTest): void {
     await expectAgreed(heard)
     await member.leave()
   })
+
+  test('a member is told why each rebalance begins, and when it is over', async (driver) => {
+    const { join } = await meet(driver)
+    const one = await join('one:1')
+    expect(one.heard.rebalances).toEqual(['joining', null])
+    const two = await join('two:2')
+    await expectAgreed(one.heard, two.heard)
+    expect(one.heard.rebalances).toEqual(['joining', null, 'members', null])
+    expect(two.heard.rebalances.filter((cause) => cause === 'joining')).toHaveLength(1)
+    await two.member.leave()
+    await expectAgreed(one.heard)
+    expect(one.heard.rebalances.slice(4, 6)).toEqual(['members', null])
+    await one.member.leave()
+  })
 }

@@ -18,6 +18,7 @@ import { replayCommand } from '../../src/cli/replay.ts'
 import { run } from '../../src/cli/run.ts'
 import { serve } from '../../src/cli/serve.ts'
 import { STAGES } from '../../src/kernel/stages.ts'
+import { WORST_FIRST } from '../../src/runtime/troubles.ts'
 import { observedMetrics } from '../observe/observed.ts'
 import { ROOT } from '../support/paths.ts'
 import { blocksOf, filesIn, PAGES, proseOf, read } from './pages.ts'
@@ -135,6 +136,13 @@ test('every metric that a page names exists, and docs/operations.md names every 
   const sources = filesIn('src', /\.ts$/).map(read).join('\n')
   const isThere = (name: string) => names.includes(name) || sources.includes(`'${name}'`)
   expect(named.filter((name) => !isThere(name))).toEqual([])
+})
+
+test('the runbook has a section for every kind of trouble, in the order of the table', () => {
+  const page = read('docs/runbook.md')
+  const [troubles = ''] = page.split('## Exit codes')
+  const sections = [...troubles.matchAll(/^### ([a-z-]+)$/gm)].map(([, kind]) => kind)
+  expect(sections).toEqual(WORST_FIRST)
 })
 
 test('every script of npm that a page names is one', () => {

@@ -109,7 +109,7 @@ kafkaTest(
       expect(watch.of('shadow-parity').at(-1)?.pairs).toBe(published)
       const outputs = watch.of('shadow-outputs')
       expect(outputs.reduce((sum, { dropped }) => sum + dropped, 0)).toBe(published)
-      expect(watch.of('shadow-unwritten')).toHaveLength(1)
+      expect(watch.troubles('shadow')).toHaveLength(1)
     }),
 )
 

@@ -80,12 +80,12 @@ ownKafkaTest(
       expect(told('table-read').at(-1)).toMatchObject({ rows: 1_999, lag: 0 })
 
       kafka.node(1).halt()
-      await changed.until(() => told('table-held-up').length > 0)
+      await changed.until(() => told('trouble').length > 0)
       await kafka.node(1).restart()
       await update({ 'm-3': null, 'm-4': 0.75 })
       expect((await risksOf('m-0', 'm-4')).map(([risk]) => risk)).toEqual([0.5, 0.75])
       // A broker that has just started may hold up other partitions once more.
-      await changed.until(() => told('table-held-up').at(-1)?.reason === null)
+      await changed.until(() => told('trouble').at(-1)?.reason === null)
       await changed.until(() => told('table-read').at(-1)?.lag === 0)
       expect(told('table-read').at(-1)?.rows).toBe(1_998)
     } finally {

@@ -207,7 +207,7 @@ registryTests((registryTest) => {
         rest.map((of) => wireValue(later, inAvro(AVRO_LATER)(of))),
         half,
       )
-      await run.watch.until((watch) => watch.of('schema-missing').length > 0)
+      await run.watch.until((watch) => watch.troubles('schema').length > 0)
       await run.watch.until((watch) => watch.of('state').at(-1)?.state === 'unavailable')
       expect(run.watch.of('state').at(-1)?.reason).toContain('waits: the schema registry: connect')
       expect(outcomes(run.watch)).toBe(half)

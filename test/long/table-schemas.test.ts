@@ -83,7 +83,7 @@ registryTests((registryTest) => {
 
       // The registry counts its ids up.
       await sendRow(id + 1, 2)
-      const heldUp = () => watch.of('table-held-up')
+      const heldUp = () => watch.troubles('table')
       await until('held up', async () => heldUp().length > 0)
       const sinceMs = Date.now()
       const isLate = async () => {

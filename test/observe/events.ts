@@ -10,6 +10,7 @@ const shadow = { topology, step: 'score', model: 'card-mlp' }
 export const watched: WatchedTopology = {
   topology,
   source: 'payments',
+  idleAfterMs: 60_000,
   outputs: ['predictions', 'payments.dlq'],
   deadLetterTopic: 'payments.dlq',
   step: 'features',
@@ -108,8 +109,6 @@ export const samples = {
     psi: 0.04,
   },
   'shadow-outputs': { type: 'shadow-outputs', ...shadow, written: 38, dropped: 4 },
-  'shadow-unwritten': { type: 'shadow-unwritten', ...shadow, reason: 'no broker answers' },
-  'shadow-off': { type: 'shadow-off', ...shadow, reason: 'the scoring thread has ended' },
   late: { type: 'late', topology, step: 'features', action: 'dead-letter', count: 2 },
   'dead-letter': {
     type: 'dead-letter',
@@ -129,35 +128,12 @@ export const samples = {
     nextOffsets: [{ partition, nextOffset: 110 }],
     durationMs: 12,
   },
-  'commit-slow': { type: 'commit-slow', durationMs: 5_000 },
-  'commit-over': { type: 'commit-over' },
-  'writing-slow': { type: 'writing-slow', bytesPerSecond: 51_000 },
-  unreadable: { type: 'unreadable', partitions: [{ ...partition, reason: 'it has no leader' }] },
+  trouble: { type: 'trouble', kind: 'unreadable', partition, reason: 'it has no leader' },
+  rebalance: { type: 'rebalance', cause: 'members' },
   throttled: { type: 'throttled', of: 'writing', durationMs: 4_200 },
   'key-mismatch': {
     ...{ type: 'key-mismatch', topology: 'card-fraud', partition, events: 3, offset: 41 },
     elsewhere: { topic: 'payments', partition: 1, offset: 7 },
-  },
-  'model-failing': {
-    ...{ type: 'model-failing', topology: 'card-fraud', step: 'card-gbdt' },
-    partition: { topic: 'payments', partition: 4 },
-    reason: 'card-gbdt@1 fails',
-  },
-  'schema-missing': {
-    ...{ type: 'schema-missing', topology: 'card-fraud' },
-    partition: { topic: 'payments', partition: 4 },
-    reason: 'the schema registry: it answered 503',
-  },
-  'schema-unknown': {
-    ...{ type: 'schema-unknown', topology: 'card-fraud' },
-    partition: { topic: 'payments', partition: 4 },
-    reason: 'the schema registry has no schema 57',
-  },
-  breaker: {
-    type: 'breaker',
-    partition: { topic: 'payments', partition: 4 },
-    isOpen: true,
-    deadPercent: 61.5,
   },
   'table-loading': { type: 'table-loading', table: 'merchants', records: 40_000, total: 100_000 },
   'table-loaded': { type: 'table-loaded', table: 'merchants', rows: 90_000, durationMs: 2_100 },
@@ -173,13 +149,7 @@ export const samples = {
     ...{ type: 'table-row-invalid', table: 'merchants', code: 'SCHEMA_INVALID' },
     ...{ message: 'risk: expected number', at: 'merchants-3@1041' },
   },
-  'table-held-up': { type: 'table-held-up', table: 'merchants', reason: 'no broker answers' },
   'looked-up': { type: 'looked-up', table: 'merchants', found: 480, absent: 15, early: 5 },
-  'system-failing': {
-    type: 'system-failing',
-    system: 'Redis',
-    reason: 'connect ECONNREFUSED 127.0.0.1:6379',
-  },
   'store-read': {
     ...{ type: 'store-read', topology: 'card-fraud', store: 'profiles', found: 90, ahead: 1 },
     ...{ absent: 5, expired: 3, degraded: 1, fresh: 60, stale: 4, missed: 20 },
@@ -194,10 +164,6 @@ export const samples = {
       keys: 20,
     },
     ...{ invalid: 2, computed: 4, error: 'Error' },
-  },
-  'store-failing': {
-    ...{ type: 'store-failing', topology: 'card-fraud', store: 'profiles' },
-    reason: 'Redis does not answer',
   },
   request: {
     ...{ type: 'request', route: 'predict_topology', code: 200 },

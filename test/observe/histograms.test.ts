@@ -5,7 +5,7 @@ import { StageTimers } from '../../src/observe/histograms.ts'
 /** The statistics of fetches, ms. */
 function recentOf(all: readonly number[]) {
   const timers = new StageTimers([])
-  for (const durationMs of all) timers.handlers.fetched?.({ type: 'fetched', durationMs })
+  for (const durationMs of all) timers.add('fetch', '', durationMs)
   const fetches = timers.stages.find(({ durations }) => durations.labels.stage === 'fetch')
   const seconds = fetches?.recent.statistics(performance.now()) ?? []
   return Object.fromEntries(seconds.map(([statistic, of]) => [statistic, of * 1_000]))

@@ -10,6 +10,7 @@ import { samples, watched } from './events.ts'
 import { logged, observedLog } from './observed.ts'
 
 const dead = samples['dead-letter']
+const SHADOW = { topology: 'card-fraud', step: 'score', model: 'card-mlp' }
 
 describe('a worker is told by', () => {
   test.each([
@@ -39,21 +40,21 @@ describe('a worker is told by', () => {
       },
     ],
     [
-      samples['shadow-off'],
+      { type: 'trouble', kind: 'shadow-off', ...SHADOW, reason: 'the scoring thread has ended' },
       {
         ...{ level: 'warn', msg: 'a shadow is off until the worker starts again' },
         ...{ step: 'score', model: 'card-mlp', reason: 'the scoring thread has ended' },
       },
     ],
     [
-      samples['shadow-unwritten'],
+      { type: 'trouble', kind: 'shadow', ...SHADOW, reason: 'no broker answers' },
       {
         ...{ level: 'warn', msg: 'scores of a shadow are not written: they are dropped' },
         ...{ model: 'card-mlp', reason: 'no broker answers' },
       },
     ],
     [
-      { ...samples['shadow-unwritten'], reason: null },
+      { type: 'trouble', kind: 'shadow', ...SHADOW, reason: null },
       { level: 'info', msg: 'scores of a shadow are written again', model: 'card-mlp' },
     ],
   ] as [RuntimeEvent, Record<string, unknown>][])('%o', (event, line) => {
@@ -271,8 +272,9 @@ test('invalid records are told one by one up to ten a minute, then counted', () 
 
 test('a table that is not updated, and one that is again, are told', () => {
   const { observe, told } = logged()
-  observe(samples['table-held-up'])
-  observe({ ...samples['table-held-up'], reason: null })
+  const trouble = { type: 'trouble', kind: 'table', table: 'merchants' } as const
+  observe({ ...trouble, reason: 'no broker answers' })
+  observe({ ...trouble, reason: null })
   observe(samples['table-reloaded'])
   expect(told()).toMatchObject([
     { level: 'warn', table: 'merchants', reason: 'no broker answers' },

@@ -94,14 +94,7 @@ describe('how a worker gets on', () => {
       'before the end of each partition was told',
       [assigned, consumed, { ...assigned, partition: other }],
     ],
-    [
-      'while a partition cannot be read',
-      [
-        assigned,
-        consumed,
-        { type: 'unreadable', partitions: [{ ...partition, reason: 'no leader' }] },
-      ],
-    ],
+    ['while a partition cannot be read', [assigned, consumed, samples.trouble]],
   ])('does not know its lag %s', (_, events) => {
     expect(after(...events).take(2_000)).toMatchObject([{ lag: null }])
   })
@@ -113,8 +106,11 @@ describe('how a worker gets on', () => {
   })
 
   test('knows its lag again once the partition is read', () => {
-    const unreadable = { type: 'unreadable', partitions: [{ ...partition, reason: 'x' }] } as const
-    const board = after(assigned, consumed, unreadable, { ...consumed, records: 0, endOffset: 100 })
+    const board = after(assigned, consumed, samples.trouble, {
+      ...consumed,
+      records: 0,
+      endOffset: 100,
+    })
     expect(board.take(2_000)).toMatchObject([{ lag: 0 }])
   })
 

@@ -49,25 +49,25 @@ function failingRegistry(failing: Failing) {
 describe.each([
   {
     what: 'a model that can score no event',
-    type: 'model-failing',
+    kind: 'model',
     error: FAILING,
     join: failingModel,
     firstWaitMs: 1_000,
   },
   {
     what: 'a schema registry that is down',
-    type: 'schema-missing',
+    kind: 'schema',
     error: DOWN,
     join: failingRegistry,
     firstWaitMs: 250,
   },
-] as const)('$what', ({ type, error, join, firstWaitMs }) => {
+] as const)('$what', ({ kind, error, join, firstWaitMs }) => {
   async function heldUp() {
     const failing = new Failing(error)
     const { member, clock, watch, worker } = await join(failing)
     member.assign(1)
     member.give(1, [record(0), record(1)])
-    await watch.until((w) => w.of(type).length > 0)
+    await watch.until((w) => w.troubles(kind).length > 0)
     return { failing, member, clock, watch, worker }
   }
 
@@ -87,7 +87,7 @@ describe.each([
     const { outputs, deadLetters } = await committed(member)
     expect(amounts(outputs)).toEqual([0, 1])
     expect(deadLetters).toEqual([])
-    expect(watch.of(type).map(({ reason }) => reason)).toEqual([error.message, null])
+    expect(watch.troubles(kind).map(({ reason }) => reason)).toEqual([error.message, null])
     expect(watch.of('state').at(-1)).toEqual({ type: 'state', state: 'running' })
   })
 

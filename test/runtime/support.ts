@@ -4,6 +4,7 @@ import type { LogRecord, NewRecord } from '../../src/connect/port.ts'
 import type { EventOf } from '../../src/observe/observer.ts'
 import type { Observer, RuntimeEvent } from '../../src/runtime/events.ts'
 import type { Prepared, PreparedTopology } from '../../src/runtime/prepared.ts'
+import type { TroubleKind } from '../../src/runtime/troubles.ts'
 import { type Answer as ModelAnswer, NO_ROWS, type Scorer } from '../../src/scoring/scorer.ts'
 import { StepScorer } from '../../src/scoring/step-scorer.ts'
 import { defineTopology } from '../../src/topology/builder.ts'
@@ -134,6 +135,10 @@ export class Watch {
 
   of<T extends RuntimeEvent['type']>(type: T): EventOf<T>[] {
     return this.events.filter((e) => e.type === type) as EventOf<T>[]
+  }
+
+  troubles(kind: TroubleKind): EventOf<'trouble'>[] {
+    return this.of('trouble').filter((trouble) => trouble.kind === kind)
   }
 
   get states(): string[] {

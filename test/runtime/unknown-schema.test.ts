@@ -48,7 +48,7 @@ test('an unknown id waits until the registry has denied it for 10 s; then its re
   ])
   const clock = new PacelessClock(START_MS)
   const { worker, watch } = await started(records, { hand: registryWith(KNOWN), clock })
-  await watch.until((w) => w.of('schema-missing').length > 0)
+  await watch.until((w) => w.troubles('schema').length > 0)
   const waits = 'events-0 waits: the schema registry has no schema 57, which a record refers to'
   expect(watch.of('state').at(-1)).toMatchObject({ state: 'unavailable', reason: waits })
   // The other partition goes on.
@@ -59,8 +59,9 @@ test('an unknown id waits until the registry has denied it for 10 s; then its re
   await records.settled(GROUP, 'events')
   expect(codes(records)).toEqual([['SCHEMA_UNKNOWN', 1]])
   expect(counted(records)).toEqual([2])
-  const reason = 'events-0 sets records aside: the schema registry has no schema 57'
-  expect(watch.of('state').at(-1)).toEqual({ type: 'state', state: 'running', reason })
+  expect(watch.troubles('unknown').map(({ reason }) => reason)).toEqual([
+    'the schema registry has no schema 57',
+  ])
   await worker.stop()
 })
 
@@ -70,7 +71,7 @@ test('only what the registry itself denies counts: while it is down, records wai
   const hand = registryWith()
   const clock = new PacelessClock(START_MS)
   const { worker, watch } = await started(records, { hand, clock })
-  await watch.until((w) => w.of('schema-missing').length > 0)
+  await watch.until((w) => w.troubles('schema').length > 0)
   await clock.pass(8_000)
   hand.isDown = true
   await clock.pass(60_000)
@@ -89,7 +90,7 @@ test('an id that was given up is not asked for again for 60 s, and decoded once 
   const clock = new PacelessClock(START_MS)
   send(records, [{ id: UNKNOWN, atMs: 0 }])
   const { worker, watch } = await started(records, { hand, clock })
-  await watch.until((w) => w.of('schema-missing').length > 0)
+  await watch.until((w) => w.troubles('schema').length > 0)
   await clock.pass(12_000)
   await records.settled(GROUP, 'events')
   const asked = hand.asked.length
@@ -106,7 +107,7 @@ test('an id that was given up is not asked for again for 60 s, and decoded once 
   await worker.closeWindows()
   expect(counted(records)).toEqual([1])
   // That it was over was told with the first chunk a minute after the last such record.
-  expect(watch.of('schema-unknown').map(({ reason }) => reason)).toEqual([
+  expect(watch.troubles('unknown').map(({ reason }) => reason)).toEqual([
     'the schema registry has no schema 57',
     null,
   ])
@@ -159,7 +160,7 @@ test('a replay that meets an unknown id of which nothing is written down waits: 
   const clock = new PacelessClock(START_MS)
   const hand = registryWith(KNOWN)
   const { worker, watch } = await started(records, { hand, clock })
-  await watch.until((w) => w.of('schema-missing').length > 0)
+  await watch.until((w) => w.troubles('schema').length > 0)
   await clock.pass(120_000)
   expect(records.committed(GROUP, { topic: 'events', partition: 0 })?.nextOffset).toBe(1)
   hand.add(UNKNOWN, JSON_SCHEMA)

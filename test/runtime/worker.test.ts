@@ -252,6 +252,19 @@ describe('partitions that cannot be read', () => {
     await worker.stop()
   })
 
+  test('are no trouble any more once the membership has ended', async () => {
+    const records = new HandRecords()
+    const { worker, watch } = started(records)
+    const { handlers } = await records.member(0)
+    handlers.unreadable([away(0), away(2)])
+    handlers.failed(noBroker())
+    await watch.until(() => watch.troubles('unavailable').some(({ reason }) => reason !== null))
+    expect(watch.troubles('unreadable').map(({ reason }) => reason)).toEqual([
+      ...['it has no leader', 'it has no leader', null, null],
+    ])
+    await worker.stop()
+  })
+
   test('are told of when the first assignment lacks them', async () => {
     const records = new HandRecords()
     records.beforeJoined = ({ handlers }) => handlers.unreadable([away(1)])
@@ -260,6 +273,26 @@ describe('partitions that cannot be read', () => {
     expect(watch.states).toEqual(['starting', 'unavailable'])
     await worker.stop()
   })
+})
+
+test('a rebalance is told with its cause, and is trouble from 5 s on until it is over', async () => {
+  const records = new HandRecords()
+  const { worker, watch, clock } = started(records)
+  const { handlers } = await records.member(0)
+  handlers.rebalancing?.('members')
+  clock.advance(4_999)
+  handlers.rebalancing?.(null)
+  handlers.rebalancing?.('partitions')
+  clock.advance(4_999)
+  expect(watch.troubles('rebalance')).toEqual([])
+  clock.advance(1)
+  handlers.rebalancing?.(null)
+  expect(watch.of('rebalance').map(({ cause }) => cause)).toEqual(['members', 'partitions'])
+  expect(watch.troubles('rebalance').map(({ reason }) => reason)).toEqual([
+    'the group has been rebalancing for 5 s',
+    null,
+  ])
+  await worker.stop()
 })
 
 test('partitions that came while a join was tried in vain are lost with it', async () => {

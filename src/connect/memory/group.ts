@@ -22,6 +22,7 @@ import type {
   Loss,
   Member,
   Owners,
+  RebalanceCause,
   Start,
   TopicPartition,
 } from '../port.ts'
@@ -59,14 +60,14 @@ export class MemoryGroup {
   add(member: MemoryMember): void {
     this.#members.push(member)
     member.tellPartitions(member.topics)
-    this.#rebalance()
+    this.#rebalance('members', member)
   }
 
   remove(member: MemoryMember): void {
     const at = this.#members.indexOf(member)
     if (at < 0) return
     this.#members.splice(at, 1)
-    this.#rebalance()
+    this.#rebalance('members')
   }
 
   commit(next: Committed & TopicPartition): void {
@@ -87,7 +88,7 @@ export class MemoryGroup {
 
   grown(topic: string): void {
     for (const member of [...this.#members]) member.tellPartitions([topic])
-    this.#rebalance()
+    this.#rebalance('partitions')
   }
 
   forget(topic: string): void {
@@ -107,8 +108,11 @@ export class MemoryGroup {
   }
 
   /** Reports all losses before any assignment, so that no partition has two owners. */
-  #rebalance(): void {
-    for (const member of [...this.#members]) member.tellOwners(NO_OWNERS)
+  #rebalance(cause: RebalanceCause, joining?: MemoryMember): void {
+    for (const member of [...this.#members]) {
+      member.tellOwners(NO_OWNERS)
+      member.tellRebalance(member === joining ? 'joining' : cause)
+    }
     const topics = new Set(this.#members.flatMap((m) => m.topics))
     const counts = new Map([...topics].map((t) => [t, this.#log.describe(t)?.partitions ?? 0]))
     const claimants = this.#members.map(({ id, topics: subscription, owned }) => {
@@ -118,7 +122,10 @@ export class MemoryGroup {
     const assignment = this.#members.map((member) => [member, shares.get(member.id) ?? []] as const)
     for (const [member, partitions] of assignment) member.keepOnly(partitions)
     const owners = ownersOf(assignment)
-    for (const [member] of assignment) member.tellOwners(owners)
+    for (const [member] of assignment) {
+      member.tellOwners(owners)
+      member.tellRebalance(null)
+    }
     for (const [member, partitions] of assignment) {
       const before = new Set(member.owned.map(partitionName))
       const added = partitions.filter((p) => !before.has(partitionName(p)))
@@ -262,6 +269,10 @@ export class MemoryMember implements Member {
       const count = this.#group.context.log.describe(topic)?.partitions
       if (count !== undefined) this.#options.handlers.partitions?.(topic, count)
     }
+  }
+
+  tellRebalance(cause: RebalanceCause | null): void {
+    this.#options.handlers.rebalancing?.(cause)
   }
 
   tellOwners(owners: Owners): void {

@@ -2,6 +2,7 @@ import type { Commit, Member, RecordSink, TopicPartition } from '../../connect/p
 import { WrittenRecords } from '../../connect/written-records.ts'
 import { messageOf, TidemarkError } from '../../kernel/errors.ts'
 import { Backoff } from '../../kernel/random.ts'
+import { formatDuration } from '../../kernel/time.ts'
 import type { WorkerConfig } from '../config.ts'
 import type { WorkerContext } from '../context.ts'
 import { CommitSize } from './commit-size.ts'
@@ -67,6 +68,8 @@ export class Committer {
   #failingSinceMs: number | null = null
   /** When brokers accept records again. */
   #mayWriteMs = Number.NEGATIVE_INFINITY
+  /** How long brokers have throttled writing, because the next commit waits for it, ms. */
+  #throttledMs = { beforeLast: 0, sinceLast: 0 }
   /** Whether a slow or failing commit was reported, and its end was not yet. */
   #isInTrouble = false
   #toldPace: number | null = null
@@ -88,6 +91,7 @@ export class Committer {
 
   /** Called when a broker, because of earlier records, accepts none for `ms`. */
   throttled(ms: number): void {
+    this.#throttledMs.sinceLast += ms
     this.#mayWriteMs = Math.max(this.#mayWriteMs, this.#o.clock.elapsedMs() + ms)
   }
 
@@ -143,6 +147,7 @@ export class Committer {
     const { bytes, records } = sizeOf(segments)
     this.#size.committed(bytes, heldUpMs)
     this.#tell(segments, endMs - startMs)
+    this.#throttledMs = { beforeLast: this.#throttledMs.sinceLast, sinceLast: 0 }
     this.#tellPace()
     return records + segments.length
   }
@@ -184,12 +189,17 @@ export class Committer {
     this.#failingSinceMs = null
     if (!this.#isInTrouble) return
     this.#isInTrouble = false
-    this.#o.observer({ type: 'commit-over' })
+    this.#o.observer({ type: 'trouble', kind: 'commit', reason: null })
+  }
+
+  #inTrouble(reason: string): void {
+    this.#isInTrouble = true
+    this.#o.observer({ type: 'trouble', kind: 'commit', reason })
   }
 
   /** Reports a commit that takes long while something waits for it, until the returned call. */
   #watchTime(startMs: number): () => void {
-    const { clock, observer } = this.#o
+    const { clock } = this.#o
     const ended = new AbortController()
     const watch = async () => {
       for (let durationMs = SLOW_MS; ; durationMs += SLOW_MS) {
@@ -197,8 +207,7 @@ export class Committer {
         while (leftMs() > 0 && !ended.signal.aborted) await clock.sleep(leftMs(), ended.signal)
         if (ended.signal.aborted) return
         if (this.#o.partitions().every(({ inFlight }) => inFlight.isEmpty)) continue
-        this.#isInTrouble = true
-        observer({ type: 'commit-slow', durationMs })
+        if (!this.#isInTrouble) this.#inTrouble(this.#slowCommit(durationMs))
         return
       }
     }
@@ -206,6 +215,16 @@ export class Committer {
     // Aborts with a reason: without one, Node creates an exception, which costs more than the
     // timer.
     return () => ended.abort('ended')
+  }
+
+  #slowCommit(durationMs: number): string {
+    const ms = this.#throttled()
+    const throttled = ms === 0 ? '' : `, throttled by the broker ${formatDuration(ms)}`
+    return `a commit has been on its way for ${formatDuration(durationMs)}${throttled}`
+  }
+
+  #throttled(): number {
+    return this.#throttledMs.beforeLast + this.#throttledMs.sinceLast
   }
 
   #gather(): Segment[] {
@@ -246,8 +265,9 @@ export class Committer {
     const isOwned = segments.some(({ committable }) => owned.has(committable))
     if ((!isRebalance || nowMs - this.#failingSinceMs >= SLOW_MS) && isOwned) {
       this.#failingSinceMs = nowMs
-      this.#isInTrouble = true
-      observer({ type: 'commit-failed', code, reason: messageOf(error), nextAttemptMs })
+      const reason = messageOf(error)
+      observer({ type: 'commit-failed', code, reason, nextAttemptMs })
+      this.#inTrouble(reason)
     }
     await clock.sleep(nextAttemptMs, this.#stop.signal)
     this.nudge()
@@ -257,7 +277,11 @@ export class Committer {
     const bytesPerSecond = this.#size.pace
     if ((bytesPerSecond === null) === (this.#toldPace === null)) return
     this.#toldPace = bytesPerSecond
-    this.#o.observer({ type: 'writing-slow', bytesPerSecond })
+    const why = this.#throttled() === 0 ? '' : ', because they throttle this client'
+    const kilobytes = Math.ceil((bytesPerSecond ?? 0) / 1_000)
+    const reason = `writing is slow: about ${kilobytes} KB a second get through to the brokers${why}`
+    const isOver = bytesPerSecond === null
+    this.#o.observer({ type: 'trouble', kind: 'writing', reason: isOver ? null : reason })
   }
 
   #tell(segments: readonly Segment[], durationMs: number): void {

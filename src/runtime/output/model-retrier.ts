@@ -62,7 +62,8 @@ export function stepScoring(
           return answer
         },
         waits: WAITS,
-        tell: (reason) => observer({ type: 'model-failing', ...labels, step: step.name, reason }),
+        tell: (reason) =>
+          observer({ type: 'trouble', kind: 'model', ...labels, step: step.name, reason }),
       }),
   }
 }

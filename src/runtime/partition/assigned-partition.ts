@@ -129,7 +129,7 @@ export class AssignedPartition implements Committable {
       process: (chunk) => this.#processLive(chunk),
       failed: (error) => given.onFailed(error),
     })
-    this.#idle = new IdleClock(this.tasks, clock, (untilMs) =>
+    this.#idle = new IdleClock(this.tasks, this.#context, (untilMs) =>
       this.advance((task) => untilMs.get(task) ?? Number.NEGATIVE_INFINITY),
     )
     // The last record before the committed offset is always read again, to verify that the log is
@@ -304,7 +304,10 @@ export class AssignedPartition implements Committable {
     observer(event)
     if (event.type !== 'processed' || !this.#breaker.took(event.topology, event.outcomes)) return
     const { isOpen, deadPercent } = this.#breaker
-    this.#context.observer({ type: 'breaker', partition: this.partition, isOpen, deadPercent })
+    const { partition } = this
+    const reason = `${Math.floor(deadPercent)} % of the last records of ${partitionName(partition)} are dead letters: it continues at 100 a second`
+    const trouble = { type: 'trouble', kind: 'breaker', partition } as const
+    this.#context.observer({ ...trouble, reason: isOpen ? reason : null })
   }
 }
 

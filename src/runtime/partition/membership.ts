@@ -5,9 +5,11 @@ import type {
   Member,
   MemberHandlers,
   Owners,
+  RebalanceCause,
   Records,
   TopicInfo,
   TopicPartition,
+  Unreadable,
 } from '../../connect/port.ts'
 import { atMost, unlessAborted } from '../../kernel/clock.ts'
 import type { ConditionVariable } from '../../kernel/condition-variable.ts'
@@ -23,7 +25,7 @@ import type { RuntimeEvent } from '../events.ts'
 import { limitsOf } from '../output/topic-limits.ts'
 import type { PreparedTopology } from '../prepared.ts'
 import type { BoundedRange } from '../start/bounded-range.ts'
-import { Availability } from './availability.ts'
+import { type TroubleReport, Troubles } from '../troubles.ts'
 import type { Task } from './task.ts'
 import { Tasks, type TasksOptions } from './tasks.ts'
 
@@ -38,6 +40,8 @@ import { Tasks, type TasksOptions } from './tasks.ts'
 const FINISH_WITHIN_MS = 15_000
 const LAST_COMMIT_WITHIN_MS = 2_000
 const LEAVE_WITHIN_MS = 3_000
+/** A rebalance that takes longer is trouble, ms. */
+const LONG_REBALANCE_MS = 5_000
 
 type Calls = 'onChange' | 'onHeldUp' | 'onFailed'
 type MadeHere = 'partitions' | 'topicLimits' | 'skippedRecordsOf' | Calls
@@ -56,8 +60,11 @@ interface GroupMembershipOptions
   /** Notified whenever something has changed that others wait for. */
   readonly changed: ConditionVariable
   onJoined(): void
-  /** Called when the member has joined, and whenever what prevents its work may have changed. */
-  onAvailability(availability: Availability): void
+  /**
+   * Called when the member has joined, and when troubles begin or end: with why work waits; `null`:
+   * none does.
+   */
+  onTroubles(reason: string | null): void
   onFinishing(): void
 }
 
@@ -65,7 +72,8 @@ interface GroupMembershipOptions
 export class GroupMembership {
   readonly #o: GroupMembershipOptions
   readonly #life: Lifecycle<MemberState>
-  readonly #availability = new Availability()
+  readonly #troubles: Troubles
+  #cancelRebalance = () => {}
   readonly #tasks: Tasks
   readonly #committer: Committer
   #member: Member | null = null
@@ -75,6 +83,7 @@ export class GroupMembership {
 
   constructor(options: GroupMembershipOptions) {
     this.#o = options
+    this.#troubles = new Troubles(options.clock)
     this.#life = new Lifecycle(`the member of group "${options.group}"`, MEMBER)
     const { topics } = options
     const observed = { ...options, observer: (event: RuntimeEvent) => this.#observe(event) }
@@ -152,6 +161,8 @@ export class GroupMembership {
     } finally {
       this.#life.enter('left')
       this.#tasks.loseAll()
+      this.#rebalancing(null)
+      this.#report(...this.#troubles.all.map((trouble) => ({ ...trouble, reason: null })))
     }
     if (this.#failure !== null) throw this.#failure.error
   }
@@ -233,20 +244,57 @@ export class GroupMembership {
   }
 
   #observe(event: RuntimeEvent): void {
+    if (event.type === 'trouble') return this.#report(event)
     this.#o.observer(event)
-    this.#availability.follow(event)
-    // A worker that is about to leave does not wait for what may last.
-    if (event.type === 'schema-missing' || event.type === 'model-failing')
-      this.#o.changed.notifyAll()
     if (event.type === 'throttled' && event.of === 'writing') {
       this.#committer.throttled(event.durationMs)
     }
+    if (event.type !== 'lost') return
+    this.#troubles.lost(event.partition)
     this.#show()
+  }
+
+  #report(...reports: readonly TroubleReport[]): void {
+    for (const report of reports) {
+      this.#o.observer({ type: 'trouble', ...report })
+      this.#troubles.report(report)
+    }
+    this.#show()
+    // A worker that is about to leave does not wait for what may last.
+    this.#o.changed.notifyAll()
+  }
+
+  /** Reports a rebalance, and as trouble one that lasts. */
+  #rebalancing(cause: RebalanceCause | null): void {
+    this.#cancelRebalance()
+    if (this.#troubles.ofKind('rebalance').length > 0) {
+      this.#report({ kind: 'rebalance', reason: null })
+    }
+    if (cause === null) return
+    this.#observe({ type: 'rebalance', cause })
+    this.#cancelRebalance = this.#o.clock.after(LONG_REBALANCE_MS, () => {
+      const reason = `the group has been rebalancing for ${formatDuration(LONG_REBALANCE_MS)}`
+      this.#report({ kind: 'rebalance', reason })
+    })
+  }
+
+  /** Reports each partition that cannot be read any more, or for another reason, or can again. */
+  #unreadable(partitions: readonly Unreadable[]): void {
+    const over = this.#troubles
+      .ofKind('unreadable')
+      .map((trouble) => ({ ...trouble, reason: null }))
+    const begun = partitions.map(({ topic, partition, reason }): TroubleReport => {
+      return { kind: 'unreadable', partition: { topic, partition }, reason }
+    })
+    const byPartition = new Map(
+      [...over, ...begun].map((report) => [partitionName(report.partition as Unreadable), report]),
+    )
+    this.#report(...byPartition.values())
   }
 
   #show(): void {
     const isWorking = this.#life.state === 'joined' && this.#failure === null
-    if (isWorking && !this.#o.stopping.aborted) this.#o.onAvailability(this.#availability)
+    if (isWorking && !this.#o.stopping.aborted) this.#o.onTroubles(this.#troubles.reason('waits'))
   }
 
   /** The driver's handlers. They must not throw. */
@@ -274,7 +322,8 @@ export class GroupMembership {
       chunk: guard((chunk) => tasks.process(chunk)),
       caughtUp: guard((partition, endOffset) => tasks.caughtUp(partition, endOffset)),
       partitions: guard((topic, count) => tasks.counted(topic, count)),
-      unreadable: guard((partitions) => this.#observe({ type: 'unreadable', partitions })),
+      rebalancing: guard((cause) => this.#rebalancing(cause)),
+      unreadable: guard((partitions) => this.#unreadable(partitions)),
       fetched: guard((durationMs) => this.#observe({ type: 'fetched', durationMs })),
       throttled: guard((durationMs, work) =>
         this.#observe({ type: 'throttled', of: work, durationMs }),

@@ -65,11 +65,11 @@ export class SchemaWait {
     return retrier.until({
       ...tried,
       waits: WAITS,
-      tell: (reason) => observer({ type: 'schema-missing', ...labels, reason }),
+      tell: (reason) => observer({ type: 'trouble', kind: 'schema', ...labels, reason }),
     })
   }
 
   #tellUnknown(reason: string | null): void {
-    this.#o.observer({ type: 'schema-unknown', ...this.#o.labels, reason })
+    this.#o.observer({ type: 'trouble', kind: 'unknown', ...this.#o.labels, reason })
   }
 }

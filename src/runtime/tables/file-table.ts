@@ -45,7 +45,7 @@ export class FileTable {
       return
     }
     const { label: table, size: rows, contents } = this.#table
-    if (this.#isHeldUp) this.#observer({ type: 'table-held-up', table, reason: null })
+    if (this.#isHeldUp) this.#observer({ type: 'trouble', kind: 'table', table, reason: null })
     this.#isHeldUp = false
     if (faults === null) return
     this.#observer({ type: 'table-reloaded', table, rows, contents })
@@ -57,7 +57,8 @@ export class FileTable {
     const place = where === undefined ? '' : ` (${where})`
     const more = others > 0 ? `, and ${others} more faults` : ''
     const { label: table } = this.#table
-    this.#observer({ type: 'table-held-up', table, reason: `${message}${place}${more}` })
+    const reason = `${message}${place}${more}`
+    this.#observer({ type: 'trouble', kind: 'table', table, reason })
   }
 
   #tell(records: number): void {

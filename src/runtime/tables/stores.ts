@@ -26,7 +26,7 @@ export class Stores {
             clock,
             maxBytes: each,
             report: (report) => observer({ type: 'store-asked', ...labels, ...report }),
-            failing: (reason) => observer({ type: 'store-failing', ...labels, reason }),
+            failing: (reason) => observer({ type: 'trouble', kind: 'store', ...labels, reason }),
           })
         })
         return [topology, opened]

@@ -212,6 +212,7 @@ export class TopicTable {
   #holdUp(reason: string | null): void {
     if (reason === null && !this.#isHeldUp) return
     this.#isHeldUp = reason !== null
-    this.#context.observer({ type: 'table-held-up', table: this.table.label, reason })
+    const { label: table } = this.table
+    this.#context.observer({ type: 'trouble', kind: 'table', table, reason })
   }
 }

@@ -74,7 +74,7 @@ kafkaTest(
     const failed: string[] = []
     const failing: (string | null)[] = []
     const observer: Observer = (event) => {
-      if (event.type === 'system-failing') failing.push(event.reason)
+      if (event.type === 'trouble' && event.kind === 'system') failing.push(event.reason)
       if (event.type === 'commit-failed') failed.push(event.reason)
     }
     await redis.cli('SET', 'card:c-1', '{"limit":100}')

@@ -42,7 +42,7 @@ test('a partition that is polled again and again keeps nothing of its polls', as
   const topology = { definition: { source: { watermark: { idleAfterMs: 1_000 } } } }
   const open = { nextEndMs: Number.POSITIVE_INFINITY, logWatermarkMs: 0 }
   const task = { topology, entered: async () => {}, ...open } as unknown as Task
-  const idle = new IdleClock([task], wallClock, async () => {})
+  const idle = new IdleClock([task], { clock: wallClock, observer: () => {} }, async () => {})
   const heapAfter = async (polls: number): Promise<number> => {
     for (let poll = 0; poll < polls; poll++) {
       idle.caughtUp()

@@ -66,18 +66,17 @@ test('a worker with a breaker goes on at 100 records a second while too many are
     deadLetterBreakerPercent: 50,
   })
   produce(records, 1_000, () => true)
-  await watch.until(() => watch.of('breaker').length === 1)
-  expect(watch.of('breaker')[0]).toMatchObject({
+  await watch.until(() => watch.troubles('breaker').length === 1)
+  expect(watch.troubles('breaker')[0]).toMatchObject({
     partition: EVENTS,
-    isOpen: true,
-    deadPercent: 100,
+    reason: '100 % of the last records of events-0 are dead letters: it continues at 100 a second',
   })
   expect(watch.of('state').at(-1)).toMatchObject({
     state: 'unavailable',
     reason: expect.stringContaining('events-0') as string,
   })
   produce(records, 3_000, () => false)
-  await watch.until(() => watch.of('breaker').length === 2)
+  await watch.until(() => watch.troubles('breaker').length === 2)
   await records.settled(GROUP, 'events')
   const slow = watch.of('consumed').filter(({ records: n }) => n > 0 && n <= 10)
   // So many good ones had to come, ten at a time, until half of the last 1,000 were dead; one more
@@ -94,7 +93,7 @@ test('a worker that stops leaves what has not been begun to whoever takes over',
     deadLetterBreakerPercent: 50,
   })
   produce(records, 1_000, () => true)
-  await watch.until(() => watch.of('breaker').length === 1)
+  await watch.until(() => watch.troubles('breaker').length === 1)
   produce(records, 5_000, () => true)
   await watch.until(() => watch.of('consumed').some(({ records: n }) => n === 10))
   await one.stop()

@@ -53,15 +53,15 @@ test('a file that another was renamed to is read again; a faulty one leaves the 
   expect(risks()).toEqual([2, 3])
   expect(table.contents).not.toBe(before)
 
-  await replace(row('a', 4) + row('b', 'high'), 'table-held-up')
+  await replace(row('a', 4) + row('b', 'high'), 'trouble')
   expect(risks()).toEqual([2, 3])
   expect(events.at(-1)).toMatchObject({
-    type: 'table-held-up',
+    kind: 'table',
     reason: `table "merchants": risk: Invalid input: expected number, received string (${path}:2)`,
   })
 
   await replace(row('b', 5), 'table-reloaded')
   expect(risks()).toEqual([undefined, 5])
-  const told = events.filter(({ type }) => type === 'table-held-up')
+  const told = events.filter(({ type }) => type === 'trouble')
   expect(told.at(-1)).toMatchObject({ reason: null })
 })

@@ -88,7 +88,7 @@ test('through outages of the registry, schemas that come late and new partitions
       check(of)
     }
     await catchUp(followed)
-    waits += followed.told('table-held-up').length
+    waits += followed.told('trouble').length
     expect(followed.told('table-row-invalid')).toEqual([])
     followed.of.stop()
     await running

@@ -66,14 +66,14 @@ test('while the topic cannot be read, it stays as it is and says so', async () =
   isDown = true
   // Ends what is being read.
   await records.close()
-  await until(() => told('table-held-up').length === 1)
-  expect(told('table-held-up')).toMatchObject([{ table: 'merchants', reason: 'no broker answers' }])
+  await until(() => told('trouble').length === 1)
+  expect(told('trouble')).toMatchObject([{ table: 'merchants', reason: 'no broker answers' }])
   expect(riskOf('a')).toBe(1)
   put('a', 2)
   isDown = false
   clock.advance(10_000)
   await until(() => riskOf('a') === 2)
-  expect(told('table-held-up').at(-1)).toMatchObject({ reason: null })
+  expect(told('trouble').at(-1)).toMatchObject({ reason: null })
   of.stop()
   await running
 })
@@ -86,14 +86,14 @@ test('values of a schema registry are rows once their schema is there; a record 
   putValue('a', row(7, 0.5))
   putValue('b', Buffer.from('no id'))
   const running = of.run()
-  await until(() => told('table-held-up').length === 1)
-  expect(told('table-held-up')).toMatchObject([{ reason: 'the registry is down' }])
+  await until(() => told('trouble').length === 1)
+  expect(told('trouble')).toMatchObject([{ reason: 'the registry is down' }])
   registry.isDown = false
   clock.advance(10_000)
   await of.loaded
   expect([riskOf('a'), riskOf('b')]).toEqual([0.5, undefined])
   expect(told('table-row-invalid').map(({ code }) => code)).toEqual(['SCHEMA_ID_MISSING'])
-  expect(told('table-held-up').at(-1)).toMatchObject({ reason: null })
+  expect(told('trouble').at(-1)).toMatchObject({ reason: null })
   of.stop()
   await running
 })
@@ -106,12 +106,12 @@ test('a row whose schema the registry does not have is waited for, and the one b
   const running = of.run()
   await of.loaded
   putValue('a', row(8, 2))
-  await until(() => told('table-held-up').length === 1)
+  await until(() => told('trouble').length === 1)
   while (registry.asked.length < 20) {
     clock.advance(1_000)
     await nextTurn()
   }
-  expect(told('table-held-up')).toMatchObject([
+  expect(told('trouble')).toMatchObject([
     { reason: 'the schema registry has no schema 8, which a record refers to' },
   ])
   expect(riskOf('a')).toBe(1)

@@ -90,8 +90,10 @@ export class KafkaMember implements Member {
       metadata: () => ({ ...this.#positions.metadata, address }),
       leaving: () => this.#closeGate(),
       assigned: (assigned) => this.#assigned(assigned),
-      ended: () => {
-        if (!this.#isOver) this.#safely(() => this.#o.handlers.owners?.(NO_OWNERS))
+      ended: (cause) => {
+        if (this.#isOver) return
+        this.#safely(() => this.#o.handlers.owners?.(NO_OWNERS))
+        this.#safely(() => this.#o.handlers.rebalancing?.(cause))
       },
       looked: () => this.#safely(() => this.#tellPartitions()),
       confirmed: (askedMs) => this.#gate.confirm(askedMs),
@@ -146,6 +148,7 @@ export class KafkaMember implements Member {
       await zombieFencing.remove(group, waiting)
       const holders = await defaultName.holders(group, quick)
       if (this.#isOver) throw this.#hasLeft()
+      this.#o.handlers.rebalancing?.('joining')
       void this.#membership.run().catch((error: unknown) => {
         this.#fail(fromKafka(error, 'GROUP_FAILED'))
       })
@@ -270,6 +273,7 @@ export class KafkaMember implements Member {
     this.#gate.open(generation)
     this.#liveIds = liveIds
     this.#o.handlers.owners?.(owners)
+    this.#o.handlers.rebalancing?.(null)
     void this.#handOver(added)
   }
 

@@ -1,7 +1,7 @@
 import kafkajs, { type Assigner, type GroupMember, PartitionAssigners } from 'kafkajs'
 import { TidemarkError } from '../../../kernel/errors.ts'
 import { Backoff } from '../../../kernel/random.ts'
-import type { TopicPartition } from '../../port.ts'
+import type { RebalanceCause, TopicPartition } from '../../port.ts'
 import type { Brokers } from '../client/brokers.ts'
 import { fromKafka, isElecting } from '../client/errors.ts'
 import type { GroupBroker } from '../client/library.ts'
@@ -39,7 +39,7 @@ export interface MembershipOptions {
   /** Called with an assignment; resolves when it is in force. */
   readonly assigned: (assigned: Assigned) => Promise<void>
   /** Called as soon as the member learns that the generation of an assignment is over. */
-  readonly ended: () => void
+  readonly ended: (cause: RebalanceCause) => void
   readonly looked: () => void
   /** @param askedMs when the request that the group answered was sent */
   readonly confirmed: (askedMs: number) => void
@@ -91,7 +91,11 @@ export class Membership {
         const coordinator = await this.#find()
         const generation = await this.#join(coordinator)
         backoff.reset()
-        await this.#stay(coordinator, generation).finally(this.#o.ended)
+        const over = this.#stay(coordinator, generation)
+        await over.then(this.#o.ended, (error: unknown) => {
+          this.#o.ended(causeOf(error))
+          throw error
+        })
         if (this.#mustStartOver) {
           await this.#leaveGroup()
           await this.#o.expelled()
@@ -199,14 +203,18 @@ export class Membership {
     return assignment
   }
 
-  async #stay(broker: GroupBroker, { generationId, memberId }: Generation): Promise<void> {
+  /** @returns why the member leaves the generation */
+  async #stay(
+    broker: GroupBroker,
+    { generationId, memberId }: Generation,
+  ): Promise<RebalanceCause> {
     let coordinator = broker
     const { group: groupId, sessionTimeoutMs } = this.#o
     const beat = { groupId, groupGenerationId: generationId, memberId }
     const everyMs = Math.min(HEARTBEAT_MS, Math.floor(sessionTimeoutMs / 3))
     for (let missed = 0; ; ) {
       await this.#sleep(Math.max(everyMs, missed === 0 ? 0 : RETRY.firstMs))
-      if (this.#over.signal.aborted || this.#mustStartOver || this.#mustJoinAgain) return
+      if (this.#over.signal.aborted || this.#mustStartOver || this.#mustJoinAgain) return 'again'
       try {
         if (missed > 0) coordinator = await this.#find()
         const askedMs = this.#nowMs()
@@ -214,7 +222,7 @@ export class Membership {
         this.#o.confirmed(askedMs)
         missed = 0
         this.#look()
-        if (this.#isLeader && this.#partitionCounts() !== this.#counts) return
+        if (this.#isLeader && this.#partitionCounts() !== this.#counts) return 'partitions'
       } catch (error) {
         const { code } = fromKafka(error, 'GROUP_FAILED')
         // An unavailable broker says nothing about the group.
@@ -245,4 +253,8 @@ export class Membership {
   #sleep(ms: number): Promise<void> {
     return this.#o.brokers.clock.sleep(ms, this.#over.signal)
   }
+}
+
+function causeOf(thrown: unknown): RebalanceCause {
+  return fromKafka(thrown, 'GROUP_FAILED').code === 'FENCED' ? 'expelled' : 'members'
 }

@@ -96,6 +96,6 @@ export class BestEffortWriter {
 
   #tellFailing(reason: string | null): void {
     this.#isFailing = reason !== null
-    this.#o.observer({ type: 'shadow-unwritten', ...this.#o.labels, reason })
+    this.#o.observer({ type: 'trouble', kind: 'shadow', ...this.#o.labels, reason })
   }
 }

@@ -137,7 +137,7 @@ export class RunningShadow {
 
   #end(reason: string): void {
     const { observer, labels } = this.#parts
-    if (!this.#isOff) observer({ type: 'shadow-off', ...labels, reason })
+    if (!this.#isOff) observer({ type: 'trouble', kind: 'shadow-off', ...labels, reason })
     this.stop()
   }
 

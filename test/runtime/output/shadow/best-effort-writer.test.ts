@@ -27,7 +27,7 @@ function handWriter() {
     clock,
     labels: { topology: 't', step: 's', model: 'm' },
     observer: (event) => {
-      if (event.type === 'shadow-unwritten') told.push(event.reason)
+      if (event.type === 'trouble' && event.kind === 'shadow') told.push(event.reason)
       if (event.type !== 'shadow-outputs') return
       counts.written += event.written
       counts.dropped += event.dropped

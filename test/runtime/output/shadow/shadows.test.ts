@@ -126,12 +126,12 @@ test('a shadow whose thread has ended is off, and the worker goes on', async () 
       throw new TidemarkError('MODEL_LOST', 'its thread has ended')
     }),
   )
-  await watch.until(({ events }) => events.some((e) => e.type === 'shadow-off'))
+  await watch.until(({ events }) => events.some((e) => e.type === 'trouble'))
   send(records, EVENTS)
   await records.settled(GROUP, 'events')
   await worker.settled()
   await worker.stop()
-  expect(watch.of('shadow-off')).toEqual([
+  expect(watch.troubles('shadow-off')).toEqual([
     expect.objectContaining({ model: 'o', reason: 'its thread has ended' }),
   ])
   expect(records.read('scores')).toHaveLength(2 * EVENTS.length)
@@ -160,7 +160,7 @@ test('a shadow that fails on all rows of a batch scores the next one', async () 
   expect(scored).toBeGreaterThanOrEqual(EVENTS.length)
   expect(scored + failed).toBe(2 * EVENTS.length)
   expect(dropped).toBe(0)
-  expect(watch.of('shadow-off')).toEqual([])
+  expect(watch.troubles('shadow-off')).toEqual([])
 })
 
 test('what is published is the same, byte by byte, with and without a shadow, whatever that does', async () => {
