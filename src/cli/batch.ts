@@ -37,7 +37,13 @@ const ROW_FLAGS: readonly string[] = [
 
 /** The settings of `tidemark run` that a range of a topic does not have. */
 const RUN_DEFAULTS = {
-  ...({ from: 'earliest', workers: 1, httpPort: 'off', httpHost: '' } as const),
+  ...({
+    from: 'earliest',
+    workers: 1,
+    httpPort: 'off',
+    httpHost: '',
+    httpTokenFile: null,
+  } as const),
   ...{ predictPort: null, predictHost: '', predictTokenFile: null, predictAdvertise: null },
 } as const
 const RANGE_SETTINGS = RUN_SETTINGS.filter((name) => !(name in RUN_DEFAULTS))

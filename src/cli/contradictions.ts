@@ -154,7 +154,6 @@ function tlsFaults(values: Values): TidemarkError[] {
 }
 
 function requestFaults({ predictHost: host, predictTokenFile: token }: Values): TidemarkError[] {
-  if (token === '') return [configFault('the file is empty', flagOf('predictTokenFile'))]
   if (host === undefined || token !== null || isLoopback(host)) return []
   const hint = `give one with ${flagOf('predictTokenFile')}, or listen on 127.0.0.1`
   return [configFault('requests from other machines need a token', flagOf('predictHost'), hint)]

@@ -8,6 +8,7 @@ import type { Metrics } from '../observe/metric-registry.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { ObservedWorker } from '../observe/observed-worker.ts'
 import { observeAll } from '../observe/observer.ts'
+import { statusOf, type WorkerStatus } from '../observe/status.ts'
 import type { WorkerConfig } from '../runtime/config.ts'
 import { REQUEST_ROUTES } from '../runtime/events.ts'
 import { groupOf, type Prepared } from '../runtime/prepared.ts'
@@ -37,6 +38,12 @@ export async function prepareAndHost(
 
 type HostOptions = Omit<RunWorkerOptions, keyof WorkerConfig>
 
+interface Exposed {
+  readonly worker: ObservedWorker
+  readonly metrics: Metrics
+  readonly status: () => WorkerStatus
+}
+
 export interface Hosted {
   readonly prepared: Prepared
   readonly config: WorkerConfig
@@ -47,8 +54,8 @@ export interface Hosted {
   readonly droppedLines?: () => number
   /** Called before the first request to a broker. @param name `null`: the worker has none */
   readonly announce?: (name: string | null, at: Pick<RunningWorker, 'http' | 'predict'>) => void
-  /** Called with state and metrics, so that they can be served other than over HTTP. */
-  readonly expose?: (worker: ObservedWorker, metrics: Metrics) => void
+  /** Called with what HTTP serves, so that it can be served otherwise. */
+  readonly expose?: (exposed: Exposed) => void
 }
 
 /**
@@ -173,15 +180,17 @@ async function watchers(
     const created = createMetrics({ version: packageVersion(), ...sources }, registry)
     metrics = created
     observers.unshift(created.observer)
-    expose?.(worker, created)
+    const status = () => statusOf(worker, topologies)
+    expose?.({ worker, metrics: created, status })
     if (address !== undefined) {
       const { serveHttp } = await import('../serve/http.ts')
-      http = await serveHttp({ ...address, probes: probesOf(worker), metrics: created }).catch(
-        (thrown: unknown) => {
-          created.close()
-          throw thrown
-        },
-      )
+      http = await serveHttp({
+        ...{ ...address, probes: probesOf(worker), metrics: created },
+        status: async () => [{ worker: null, ...status() }],
+      }).catch((thrown: unknown) => {
+        created.close()
+        throw thrown
+      })
     }
   }
   return { observer: observeAll(worker.observer, ...observers), worker, http, metrics }

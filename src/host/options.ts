@@ -45,8 +45,12 @@ export interface RunWorkerOptions extends Partial<WorkerConfig>, SystemOptions {
    * it whole. @default a registry of its own, for `http`
    */
   readonly metrics?: Registry
-  /** Serves `/metrics`, `/livez` and `/readyz`; port 0 picks a free one. @default no HTTP server */
-  readonly http?: { readonly port: number; readonly host?: string }
+  /**
+   * Serves `/metrics`, `/livez` and `/readyz` to everybody, and `/status`, to those who have the
+   * token if there is one; port 0 picks a free one.
+   * @default no HTTP server
+   */
+  readonly http?: Pick<RequestAddress, 'port' | 'host' | 'token'>
   /**
    * Answers requests: `/predict`, `/state`, and the Open Inference Protocol. Off loopback it needs a
    * token.
@@ -81,6 +85,7 @@ function optionFaults(options: RunWorkerOptions): TidemarkError[] {
       return given === undefined ? [] : connector.faults(given)
     }),
     ...(needsToken ? [configFault(message, 'predict.token')] : []),
+    ...(http?.token === '' ? [configFault('the token is empty', 'http.token')] : []),
   ]
 }
 

@@ -163,9 +163,10 @@ async function prepareAndWork(
     announce: (_, at) => {
       if (at.predict !== null) void parent.tell({ type: 'serving', port: at.predict.port })
     },
-    expose: (observed, metrics) => {
+    expose: ({ worker: observed, metrics, status }) => {
       parent.answering = async () => {
-        return { readiness: readinessOf(observed), metrics: await metrics.data() }
+        const readiness = readinessOf(observed)
+        return { readiness, metrics: await metrics.data(), status: status() }
       }
     },
   })

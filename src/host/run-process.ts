@@ -27,8 +27,8 @@ export interface RunProcess {
   readonly announce: (outline: RunOutline, place: RunPlace) => void
 }
 
-export function httpAddressOf({ httpPort, httpHost }: RunConfig) {
-  return httpPort === 'off' ? null : { port: httpPort, host: httpHost }
+export function httpAddressOf({ httpPort, httpHost: host, httpTokenFile: token }: RunConfig) {
+  return httpPort === 'off' ? null : { port: httpPort, host, token }
 }
 
 export function predictAddressOf({ predictPort: port, predictHost: host, ...config }: RunConfig) {

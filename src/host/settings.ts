@@ -7,6 +7,7 @@ import {
   optional,
   orWord,
   type Setting,
+  type SettingKind,
   setting,
   TEXT,
   textOf,
@@ -32,6 +33,11 @@ type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 const ADDRESS = { value: '<address>', fallback: '127.0.0.1', kind: TEXT }
 
+const TOKEN: SettingKind<string> = {
+  parse: (raw) => textOf(raw).trimEnd(),
+  fault: (token) => (token === '' ? 'the file is empty' : null),
+}
+
 const WORKERS = under(WORKER_SETTINGS.brokers.heading, {
   workers: setting<number>({
     value: '<number|auto>',
@@ -44,11 +50,16 @@ const WORKERS = under(WORKER_SETTINGS.brokers.heading, {
 const HTTP_AND_LOG = under(WORKER_SETTINGS.statusEveryMs.heading, {
   httpPort: setting<number | 'off'>({
     value: '<port>',
-    about: 'port for /metrics, /livez and /readyz; 0: any free port; off: no HTTP server',
+    about: 'port for /metrics, /livez, /readyz and /status; 0: any free port; off: no HTTP server',
     fallback: 9464,
     kind: orWord(integer({ from: 0, to: 65_535 }), 'off', 'off' as const),
   }),
   httpHost: setting<string>({ about: 'address for the HTTP server to listen on', ...ADDRESS }),
+  httpTokenFile: optional(
+    '<file>',
+    'file with the token of those who may ask for /status; without it they must ask under an address or as localhost',
+    { kind: TOKEN },
+  ),
   logFormat: setting<LogFormat>({
     value: '<name>',
     about: 'format of the log: text or json',
@@ -72,7 +83,7 @@ const REQUESTS = under('Requests', {
   predictTokenFile: optional(
     '<file>',
     'file with the token of those who may ask, needed where others than this machine reach the address',
-    { kind: { parse: (raw) => textOf(raw).trimEnd() } },
+    { kind: TOKEN },
   ),
   predictAdvertise: optional(
     '<host:port>',

@@ -10,7 +10,7 @@ export interface RawSetting {
   readonly folder: string
 }
 
-interface SettingKind<T> {
+export interface SettingKind<T> {
   /** @throws Error whose message says what is wrong with the text */
   parse(raw: RawSetting): T
   /** The fault of a value that was not parsed; `null`: none. @default none */

@@ -1,23 +1,37 @@
 import type { Metrics } from '../observe/metric-registry.ts'
+import type { WorkerStatus } from '../observe/status.ts'
 import type { Probes } from './health.ts'
 import { httpRoute, probeRoute } from './request.ts'
 import { type RequestAddress, RequestServer } from './request-server.ts'
 
-interface HttpOptions extends Pick<RequestAddress, 'host' | 'port'> {
+interface HttpOptions extends Pick<RequestAddress, 'host' | 'port' | 'token'> {
   readonly probes: Probes
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
+  /** The status of each worker. */
+  readonly status: () => Promise<readonly NumberedStatus[]>
+}
+
+export interface NumberedStatus extends WorkerStatus {
+  /** `null`: it is the only one of its process. */
+  readonly worker: number | null
 }
 
 /**
- * Serves `/metrics`, `/livez` and `/readyz`.
+ * Serves `/metrics`, `/livez` and `/readyz` to everybody, and `/status` to those who may ask.
  * @throws TidemarkError `CONFIG_INVALID` when the address cannot be listened on
  */
-export function serveHttp({ probes, metrics, ...address }: HttpOptions): Promise<RequestServer> {
+export function serveHttp({
+  probes,
+  metrics,
+  status,
+  ...address
+}: HttpOptions): Promise<RequestServer> {
   const scrape = async () => {
     const headers = { 'content-type': metrics.contentType }
     return { headers, body: [Buffer.from(await metrics.text())] }
   }
   const routes = [
+    httpRoute('none', 'GET /status', async () => ({ body: { workers: await status() } })),
     { ...httpRoute('none', 'GET /metrics', scrape), access: 'open' as const },
     probeRoute('none', 'GET /livez', async () => {
       const body = await probes.liveness()

@@ -1,6 +1,9 @@
 import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { connect, Server } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { STARTING } from '../../src/observe/status.ts'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import { probesOf } from '../../src/serve/health.ts'
 import { serveHttp } from '../../src/serve/http.ts'
@@ -9,11 +12,12 @@ import { samples } from '../observe/events.ts'
 import { observedAfter, observedMetrics } from '../observe/observed.ts'
 
 const { metrics } = observedMetrics([])
+const status = async () => [{ worker: null, ...STARTING }]
 
 /** The answer of a path of a worker after these events. */
 async function ask(path: string, ...events: readonly RuntimeEvent[]) {
   const probes = probesOf(observedAfter(...events))
-  const server = await serveHttp({ port: 0, probes, metrics })
+  const server = await serveHttp({ port: 0, probes, metrics, status })
   const answer = await fetch(`http://127.0.0.1:${server.port}${path}`)
   const body: unknown = await answer.json()
   await server.close()
@@ -87,7 +91,7 @@ describe('the server', () => {
   afterEach(() => server?.close())
 
   const serve = async (port: number) => {
-    server = await serveHttp({ port, probes: probesOf(observedAfter()), metrics })
+    server = await serveHttp({ port, probes: probesOf(observedAfter()), metrics, status })
     return server
   }
 
@@ -144,7 +148,7 @@ describe('the server', () => {
   test('says when the port is in use', async () => {
     const { port } = await serve(0)
     await expect(
-      serveHttp({ port, probes: probesOf(observedAfter()), metrics }),
+      serveHttp({ port, probes: probesOf(observedAfter()), metrics, status }),
     ).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: `cannot serve HTTP on 127.0.0.1:${port}: the port is in use`,
@@ -156,10 +160,48 @@ describe('the server', () => {
     ['a port that is none', { port: 70_000 }, 'ERR_SOCKET_BAD_PORT'],
     ['an address of another machine', { port: 0, host: '192.0.2.1' }, 'EADDRNOTAVAIL'],
   ])('refuses %s', async (_, address, why) => {
-    const options = { ...address, probes: probesOf(observedAfter()), metrics }
+    const options = { ...address, probes: probesOf(observedAfter()), metrics, status }
     await expect(serveHttp(options)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining(why),
     })
+  })
+})
+
+describe('/status', () => {
+  let server: RequestServer
+  afterEach(() => server.close())
+
+  /** The status of an answer, asked under a host, with a token. */
+  async function answerOf(host: string, { token = '', method = 'GET' } = {}) {
+    const headers = { host, ...(token !== '' && { authorization: `Bearer ${token}` }) }
+    const asked = request({ port: server.port, path: '/status', method, headers })
+    asked.end()
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    return { code: answer.statusCode, body: (await text(answer)).trim() }
+  }
+  const serve = async (token?: string) => {
+    const probes = probesOf(observedAfter())
+    server = await serveHttp({ port: 0, probes, metrics, status, token: token ?? null })
+  }
+
+  test('says the status of each worker to who asks under an address, and to GET alone', async () => {
+    await serve()
+    const { code, body } = await answerOf('127.0.0.1')
+    expect([code, JSON.parse(body)]).toEqual([200, { workers: [{ worker: null, ...STARTING }] }])
+    expect((await answerOf('localhost:9464')).code).toBe(200)
+    expect((await answerOf('example.org')).code).toBe(403)
+    expect((await answerOf('127.0.0.1', { method: 'POST' })).code).toBe(405)
+  })
+
+  test('needs the token where there is one, under any host; probes and metrics do not', async () => {
+    await serve('secret')
+    expect((await answerOf('127.0.0.1')).code).toBe(401)
+    expect((await answerOf('127.0.0.1', { token: 'other' })).code).toBe(401)
+    expect((await answerOf('workers.example.org', { token: 'secret' })).code).toBe(200)
+    const open = await Promise.all(
+      ['/livez', '/metrics'].map((path) => fetch(`http://127.0.0.1:${server.port}${path}`)),
+    )
+    expect(open.map((answer) => answer.status)).toEqual([200, 200])
   })
 })

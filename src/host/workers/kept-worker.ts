@@ -3,9 +3,11 @@ import { messageOf, TidemarkError } from '../../kernel/errors.ts'
 import { Backoff, type Random } from '../../kernel/random.ts'
 import type { Log } from '../../observe/log.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
+import { STARTING, statusWithout } from '../../observe/status.ts'
 import type { WorkerReadiness } from '../../serve/health.ts'
+import type { NumberedStatus } from '../../serve/http.ts'
 import type { RunOutline } from '../run-process.ts'
-import { thrownOf } from './messages.ts'
+import { thrownOf, type WorkerAnswer } from './messages.ts'
 import type { End, WorkerProcess } from './worker-process.ts'
 
 /** A worker stops in 25 s at most; a container has 30 s between SIGTERM and SIGKILL. */
@@ -29,6 +31,8 @@ export class KeptWorker {
   readonly #stopped = new AbortController()
   #process: WorkerProcess | null = null
   #reason: string | null = null
+  /** When its process began, ended, or last answered, ms since the epoch. */
+  #aliveMs = 0
   restarts = 0
 
   constructor(options: KeptWorkerOptions) {
@@ -72,15 +76,34 @@ export class KeptWorker {
 
   async readiness(): Promise<WorkerReadiness> {
     const { worker } = this.#o
-    const answer = await this.#process?.ask()
+    const answer = await this.#ask()
     if (answer) return { worker, ...answer.readiness }
-    if (this.#process !== null) return { worker, ...NOTHING, state: 'silent', reason: SILENT }
-    if (this.#reason === null) return { worker, ...NOTHING, state: 'starting' }
-    return { worker, ...NOTHING, state: 'restarting', reason: this.#reason }
+    const [state, reason] = [this.#state, this.#process ? SILENT : this.#reason]
+    return { worker, ...NOTHING, state, ...(reason !== null && { reason }) }
   }
 
   async metrics(): Promise<MetricData | null> {
-    return (await this.#process?.ask())?.metrics ?? null
+    return (await this.#ask())?.metrics ?? null
+  }
+
+  async status(): Promise<NumberedStatus> {
+    const { worker } = this.#o
+    const answer = await this.#ask()
+    if (answer) return { worker, ...answer.status }
+    const state = this.#state
+    return { worker, ...(state === 'starting' ? STARTING : statusWithout(state, this.#aliveMs)) }
+  }
+
+  async #ask(): Promise<WorkerAnswer | null> {
+    const answer = (await this.#process?.ask()) ?? null
+    if (answer !== null) this.#aliveMs = this.#o.clock.nowMs()
+    return answer
+  }
+
+  /** Its state while it does not answer. */
+  get #state(): 'starting' | 'silent' | 'restarting' {
+    if (this.#process !== null) return 'silent'
+    return this.#reason === null ? 'starting' : 'restarting'
   }
 
   async #live(prepared: Prepared): Promise<End> {
@@ -90,11 +113,13 @@ export class KeptWorker {
       prepared(outline, () => process.run())
     })
     this.#process = process
+    this.#aliveMs = this.#o.clock.nowMs()
     const over = new AbortController()
     const stop = () => void this.#stopInTime(process, over.signal)
     this.#stopped.signal.addEventListener('abort', stop, { once: true, signal: over.signal })
     const end = await process.ended
     this.#process = null
+    this.#aliveMs = this.#o.clock.nowMs()
     over.abort()
     return end
   }

@@ -7,6 +7,7 @@ import {
   TidemarkError,
 } from '../../kernel/errors.ts'
 import type { MetricData } from '../../observe/metric-registry.ts'
+import { STARTING, type WorkerStatus } from '../../observe/status.ts'
 import type { Readiness } from '../../serve/health.ts'
 import type { RunOutline } from '../run-process.ts'
 import type { RunConfig } from '../settings.ts'
@@ -26,6 +27,7 @@ export interface WorkerAssignment {
 export interface WorkerAnswer {
   readonly readiness: Readiness
   readonly metrics: MetricData
+  readonly status: WorkerStatus
 }
 
 export type Order =
@@ -80,6 +82,7 @@ export function thrownOf(faults: readonly Error[]): Error {
 const NOT_YET: WorkerAnswer = {
   readiness: { ready: false, state: 'starting', partitions: 0, restoring: 0 },
   metrics: [],
+  status: STARTING,
 }
 
 export class ParentLink {

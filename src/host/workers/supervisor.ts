@@ -84,6 +84,10 @@ export class Supervisor implements Probes {
     for (const worker of this.#workers) worker.kill()
   }
 
+  status() {
+    return Promise.all(this.#workers.map((worker) => worker.status()))
+  }
+
   async metrics(): Promise<MetricsOfWorker[]> {
     const answers = await Promise.all(this.#workers.map((worker) => worker.metrics()))
     return answers.flatMap((metrics, i) => (metrics === null ? [] : { worker: i + 1, metrics }))
@@ -121,7 +125,10 @@ export async function runWorkers(
   const text = async () =>
     textOfAll([{ worker: null, metrics: await metrics.data() }, ...(await supervisor.metrics())])
   const { contentType } = metrics
-  const served = address && { ...address, probes: supervisor, metrics: { contentType, text } }
+  const served = address && {
+    ...{ ...address, probes: supervisor, metrics: { contentType, text } },
+    status: () => supervisor.status(),
+  }
   const http = served && (await (await import('../../serve/http.ts')).serveHttp(served))
   // A second signal ends the parent at once: no worker must outlive it.
   const kill = () => supervisor.kill()

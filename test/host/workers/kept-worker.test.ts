@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { restartPolicy } from '../../../src/host/workers/kept-worker.ts'
 import type { End } from '../../../src/host/workers/worker-process.ts'
 import { type Code, Refused, TidemarkError } from '../../../src/kernel/errors.ts'
+import { STARTING } from '../../../src/observe/status.ts'
 import { longestWaits } from '../../support/clocks.ts'
 import { Fakes, IN_ORDER, KILLED } from './fake-process.ts'
 
@@ -163,17 +164,22 @@ test('a lost model is the reason for a restart, not the signal', async () => {
   await kept
 })
 
+const trouble = (kind: string) => ({ count: 1, worst: [{ kind, section: `runbook.md#${kind}` }] })
+
 test('it is starting, then as it says, silent when it hangs, and restarting when it has ended', async () => {
   const fakes = new Fakes()
   const worker = fakes.keptWorker(2)
   expect(await worker.readiness()).toMatchObject({ worker: 2, ready: false, state: 'starting' })
   const kept = worker.keep(nobody)
   const process = await fakes.started(1)
-  process.answer = { readiness: RUNNING, metrics: [] }
+  const status = { ...STARTING, state: 'running' } as const
+  process.answer = { readiness: RUNNING, metrics: [], status }
   expect(await worker.readiness()).toEqual({ worker: 2, ...RUNNING })
+  expect(await worker.status()).toEqual({ worker: 2, ...status })
   process.answer = null
   expect(await worker.readiness()).toMatchObject({ worker: 2, ready: false, state: 'silent' })
   expect(await worker.metrics()).toBe(null)
+  expect(await worker.status()).toMatchObject({ worker: 2, troubles: trouble('silent') })
   process.end(KILLED)
   await fakes.clock.asleepFor(1_000)
   expect(await worker.readiness()).toMatchObject({
@@ -181,6 +187,7 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
     state: 'restarting',
     reason: 'its process ended by SIGKILL',
   })
+  expect(await worker.status()).toMatchObject({ worker: 2, troubles: trouble('restarting') })
   worker.stop()
   await kept
 })

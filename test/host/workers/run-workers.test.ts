@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Supervisor } from '../../../src/host/workers/supervisor.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
+import { STARTING } from '../../../src/observe/status.ts'
 import { deadAddress } from '../../services/dead-address.ts'
 import { httpOf, start, tidemark } from '../../services/tidemark-in-test.ts'
 import { folderWith } from '../../support/folder.ts'
@@ -177,10 +178,14 @@ test('where one dies, the others go on', async () => {
 test('it is ready when all are, and tells of each', async () => {
   const { fakes, supervisor, done } = await running(2)
   const [first, second] = fakes.processes as [FakeProcess, FakeProcess]
-  first.answer = { readiness: RUNNING, metrics: [] }
-  second.answer = { readiness: { ...RUNNING, ready: false, restoring: 1 }, metrics: [] }
+  first.answer = { readiness: RUNNING, metrics: [], status: STARTING }
+  second.answer = {
+    readiness: { ...RUNNING, ready: false, restoring: 1 },
+    metrics: [],
+    status: STARTING,
+  }
   expect(await supervisor.readiness()).toMatchObject({ ready: false, partitions: 6 })
-  second.answer = { readiness: RUNNING, metrics: [] }
+  second.answer = { readiness: RUNNING, metrics: [], status: STARTING }
   expect(await supervisor.readiness()).toEqual({
     ready: true,
     partitions: 6,
@@ -198,7 +203,7 @@ test('it is ready when all are, and tells of each', async () => {
 test('metrics are those of the workers that answer', async () => {
   const { fakes, supervisor, done } = await running(2)
   const [, second] = fakes.processes as [FakeProcess, FakeProcess]
-  second.answer = { readiness: RUNNING, metrics: [] }
+  second.answer = { readiness: RUNNING, metrics: [], status: STARTING }
   expect(await supervisor.metrics()).toEqual([{ worker: 2, metrics: [] }])
   supervisor.stop()
   for (const process of fakes.processes) process.end(IN_ORDER)
