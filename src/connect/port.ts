@@ -413,6 +413,24 @@ export interface Source {
   offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]>
 }
 
+/** A member of a group, as the group knows it. */
+export interface GroupMember {
+  readonly id: string
+  /** The name of its worker, or what another client calls itself. */
+  readonly clientId: string
+  readonly host: string
+  readonly partitions: readonly TopicPartition[]
+}
+
+/** The groups of a log, looked at from outside. */
+export interface Groups extends Pick<Source, 'offsets'> {
+  /**
+   * Returns the members of a group; while it is rebalancing, they have no partitions.
+   * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`
+   */
+  members(group: string): Promise<readonly GroupMember[]>
+}
+
 /** The topics of a log, and their records outside of any group. */
 export interface Topics {
   /**

@@ -14,7 +14,7 @@ const NAME = 'host-1'
 /** `a@10.0.0.1` */
 function member(of: string, clientId = NAME): DescribedMember {
   const [memberId = '', address] = of.split('@')
-  return { memberId, clientId, clientHost: `/${address}` }
+  return { memberId, clientId, clientHost: `/${address}`, assignment: Buffer.alloc(0) }
 }
 
 /**

@@ -3,6 +3,7 @@ import type {
   Assignment,
   Commit,
   From,
+  Groups,
   Guarantee,
   LogRecord,
   Member,
@@ -17,7 +18,7 @@ import { Listener, record } from './listener.ts'
 
 /** A driver under test, with what the port itself does not offer. */
 export interface Driver {
-  readonly records: Records
+  readonly records: Records & Groups
   createTopic(
     partitions: number,
     options?: { readonly maxMessageBytes?: number; readonly isCompacted?: boolean },

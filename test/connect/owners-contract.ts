@@ -53,7 +53,7 @@ async function meet(driver: Driver) {
     })
     return { member, heard }
   }
-  return { join }
+  return { join, group, topic }
 }
 
 /** Waits until each has its share, and expects that they agree about everyone's. */
@@ -166,5 +166,23 @@ export function ownersTests(test: DefineTest): void {
     await expectAgreed(one.heard)
     expect(one.heard.rebalances.slice(4, 6)).toEqual(['members', null])
     await one.member.leave()
+  })
+
+  test('the members of a group are told with their partitions, also from outside', async (driver) => {
+    const { join, group, topic } = await meet(driver)
+    expect(await driver.records.members(group)).toEqual([])
+    const all = [await join('one:1'), await join('two:2')]
+    await expectAgreed(...all.map(({ heard }) => heard))
+    const members = await driver.records.members(group)
+    const owned = all.map(({ heard }) => [...heard.owned].toSorted())
+    expect(members.map(({ partitions }) => partitions.map(partitionName).toSorted())).toEqual(
+      expect.arrayContaining(owned),
+    )
+    expect(new Set(members.flatMap(({ partitions }) => partitions.map((p) => p.topic)))).toEqual(
+      new Set([topic]),
+    )
+    expect(members.every(({ id, clientId, host }) => id && clientId && host)).toBe(true)
+    for (const { member } of all) await member.leave()
+    expect(await driver.records.members(group)).toEqual([])
   })
 }

@@ -5,6 +5,7 @@ import type {
   CompressionOf,
   Followed,
   FollowOptions,
+  Groups,
   Guarantee,
   JoinOptions,
   Member,
@@ -27,7 +28,7 @@ import { transactionalIdOf } from './produce/transactions.ts'
 import { KafkaReader, type ReadOptions } from './reader.ts'
 
 /** The Kafka driver. Connects when first used. */
-export class KafkaRecords extends KafkaAdmin implements Records, Source, Topics {
+export class KafkaRecords extends KafkaAdmin implements Records, Source, Topics, Groups {
   readonly source = this
   readonly topics = this
   readonly #config: KafkaConfig

@@ -18,6 +18,7 @@ import {
 import type {
   Commit,
   Committed,
+  GroupMember,
   JoinOptions,
   Loss,
   Member,
@@ -74,6 +75,12 @@ export class MemoryGroup {
     const { nextOffset, metadata } = next
     this.#committed.set(partitionName(next), { nextOffset, metadata })
     this.#commits.notifyAll()
+  }
+
+  get members(): GroupMember[] {
+    return this.#members.map(({ id, owned }) => {
+      return { id, clientId: id, host: 'memory', partitions: [...owned] }
+    })
   }
 
   committed(partition: TopicPartition): Committed | null {

@@ -8,6 +8,8 @@ import {
   type Followed,
   type FollowedRange,
   type FollowOptions,
+  type GroupMember,
+  type Groups,
   type JoinOptions,
   type LogRecord,
   type Member,
@@ -26,7 +28,7 @@ import { type GroupContext, MemoryGroup, MemoryMember } from './group.ts'
 import { type LogPosition, MemoryLog, type TopicOptions } from './log.ts'
 
 /** Topics, groups and rebalances as on Kafka, in the memory of this process. */
-export class MemoryRecords implements Records, Source, Topics {
+export class MemoryRecords implements Records, Source, Topics, Groups {
   readonly source = this
   readonly topics = this
   readonly #log = new MemoryLog()
@@ -125,6 +127,10 @@ export class MemoryRecords implements Records, Source, Topics {
 
   async offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]> {
     return this.#log.partitionsOf(topic).map((partition) => this.#group(group).offsets(partition))
+  }
+
+  async members(group: string): Promise<readonly GroupMember[]> {
+    return this.#group(group).members
   }
 
   async offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {

@@ -1,8 +1,17 @@
+import kafkajs from 'kafkajs'
 import { configFault, TidemarkError } from '../../../kernel/errors.ts'
 import { partitionName } from '../../../kernel/ids.ts'
-import type { Needs, NewTopic, PartitionOffsets, TopicInfo, TopicPartition } from '../../port.ts'
+import type {
+  GroupMember,
+  Needs,
+  NewTopic,
+  PartitionOffsets,
+  TopicInfo,
+  TopicPartition,
+} from '../../port.ts'
 import type { Brokers } from '../client/brokers.ts'
 import {
+  groupRefusal,
   isUnavailable,
   notAllowed,
   notCoordinated,
@@ -17,7 +26,9 @@ import { type LogEnd, listOffsets } from '../wire/fetch.ts'
 import { describeGroup, type FetchedOffset } from '../wire/groups.ts'
 import { tryTransactionalId } from '../wire/produce.ts'
 import { CODE, type Coded, hasMoved, isDenied, nameOfCode } from '../wire/protocol.ts'
-import { GroupOffsets, readMark } from './group-offsets.ts'
+import { answers, GroupOffsets, readMark } from './group-offsets.ts'
+
+const { MemberAssignment } = kafkajs.AssignerProtocol
 
 const SETTINGS = [
   'max.message.bytes',
@@ -99,6 +110,21 @@ export class KafkaAdmin {
     const ranges = await this.ranges(topic)
     const committed = await this.#ask((brokers) => new GroupOffsets(brokers, group).latest(ranges))
     return ranges.map((range) => partitionOffsetsOf(range, committed, group))
+  }
+
+  members(group: string): Promise<GroupMember[]> {
+    return this.#ask(async (brokers) => {
+      const key = { type: 'group', id: group } as const
+      const { code, members } = await brokers.askCoordinator(key, describeGroup(group))
+      if (code !== CODE.NONE) throw groupRefusal(code, group) ?? unavailable(answers(code))
+      return members.map(({ memberId, clientId, clientHost, assignment }) => {
+        const decoded = MemberAssignment.decode(assignment)?.assignment ?? {}
+        const partitions = Object.entries(decoded).flatMap(([topic, all]) =>
+          all.map((partition) => ({ topic, partition })),
+        )
+        return { id: memberId, clientId, host: clientHost.replace(/^\//, ''), partitions }
+      })
+    })
   }
 
   /**

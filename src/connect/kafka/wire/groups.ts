@@ -26,6 +26,8 @@ export interface DescribedMember {
   readonly memberId: string
   readonly clientId: string
   readonly clientHost: string
+  /** Its partitions, by the protocol of consumers; empty while the group is rebalancing. */
+  readonly assignment: Buffer
 }
 
 export function describeGroup(group: string) {
@@ -44,9 +46,9 @@ export function describeGroup(group: string) {
           // Group instance id.
           from.string()
           const [clientId, clientHost] = [from.string() ?? '', from.string() ?? '']
-          // Its subscription and its assignment.
-          for (let parts = 0; parts < 2; parts++) from.bytes()
-          return { memberId, clientId, clientHost }
+          // Its subscription.
+          from.bytes()
+          return { memberId, clientId, clientHost, assignment: from.bytes() }
         })
         return { code, state, members, operations: from.int32() }
       })
