@@ -1,5 +1,6 @@
 import pc from 'picocolors'
 import { codeOf, faultsOf, isSystemError, messageOf, TidemarkError } from '../kernel/errors.ts'
+import { escapeControls } from '../kernel/wording.ts'
 
 // Output of a command: data to stdout, text for people to stderr.
 
@@ -83,7 +84,12 @@ export const BAR_WIDTH = 24
 const PARTS_OF_BLOCK = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
 export function writeResult(isJson: boolean | undefined, plain: object, text: string) {
-  return write(isJson === true ? `${JSON.stringify(plain, null, 2)}\n` : text)
+  return write(isJson === true ? `${printableJson(plain)}\n` : text)
+}
+
+/** JSON of several lines, whose texts control no terminal. */
+function printableJson(plain: object): string {
+  return JSON.stringify(plain, null, 2).split('\n').map(escapeControls).join('\n')
 }
 
 export function bar(share: number): string {

@@ -31,3 +31,14 @@ export function table(
     return [...cells, plot[n] ?? ''].join('  ').trimEnd()
   })
 }
+
+/** Controls of terminals, line breaks, marks that change the direction of text, half surrogates. */
+const CONTROLS = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
+
+/**
+ * Escapes control characters of a text that others have sent, so that it can be printed. A line of
+ * JSON stays the same JSON.
+ */
+export function escapeControls(text: string): string {
+  return text.replace(CONTROLS, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

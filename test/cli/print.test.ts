@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import pc from 'picocolors'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { exitCodeOf } from '../../src/cli/exit.ts'
-import { describeFailure } from '../../src/cli/print.ts'
+import { describeFailure, writeResult } from '../../src/cli/print.ts'
 import { type Code, Refused, TidemarkError } from '../../src/kernel/errors.ts'
 import { plural, shownMs } from '../../src/kernel/wording.ts'
 
@@ -86,4 +86,18 @@ test('a time has three digits that count', () => {
     '12.3',
     '1,235',
   ])
+})
+
+test('JSON of a result controls no terminal, and is the same value', async () => {
+  const result = { 'ke\u009by': ['\u202edlq', '\u001b[2J', 'é'], n: 1 }
+  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((_, ...[done]: unknown[]) => {
+    if (typeof done === 'function') done()
+    return true
+  })
+  await writeResult(true, result, '')
+  const text = String(stdout.mock.calls[0]?.[0])
+  stdout.mockRestore()
+  expect(JSON.parse(text)).toEqual(result)
+  expect(text).toContain('\n  "n": 1\n')
+  expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
 })
