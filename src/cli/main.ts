@@ -19,6 +19,7 @@ const COMMANDS = {
   consume: async () => (await import('./consume.ts')).consume,
   compare: async () => (await import('./compare.ts')).compare,
   replay: async () => (await import('./replay.ts')).replayCommand,
+  dlq: async () => (await import('./dlq.ts')).dlq,
   init: async () => (await import('./init.ts')).init,
   advise: async () => (await import('./advise.ts')).advise,
   model: async () => (await import('./model.ts')).model,

@@ -32,6 +32,11 @@ export function table(
   })
 }
 
+/** A text of at most so many characters; an ellipsis is in place of others. */
+export function shortened(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`
+}
+
 /** Controls of terminals, line breaks, marks that change the direction of text, half surrogates. */
 const CONTROLS = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
 

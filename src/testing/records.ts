@@ -164,9 +164,9 @@ export function outputOf<V>(read: ReadRecord): Output<V> {
 
 export function deadLetterOf(read: ReadRecord): DeadLetter {
   const { value, headers } = read.record
-  const { at, ...reason } = reasonOf(headers)
+  const { at, code, step, message } = reasonOf(headers)
   const { partition, offset } = at
-  return { ...viewOf(read), value, ...reason, source: { partition, offset } }
+  return { ...viewOf(read), value, code, step, message, source: { partition, offset } }
 }
 
 /** Outputs without repeated ids, as a consumer that deduplicates sees them. */

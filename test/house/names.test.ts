@@ -9,6 +9,7 @@ import { compare } from '../../src/cli/compare.ts'
 import { consume } from '../../src/cli/consume.ts'
 import { demo } from '../../src/cli/demo.ts'
 import { dev } from '../../src/cli/dev.ts'
+import { dlq } from '../../src/cli/dlq.ts'
 import { VARIABLES } from '../../src/cli/environment.ts'
 import { graph } from '../../src/cli/graph.ts'
 import { init } from '../../src/cli/init.ts'
@@ -42,6 +43,7 @@ const COMMANDS: readonly Command[] = [
   ],
   advise(),
   model(),
+  dlq(),
 ]
 
 /** Flags of Kafka's, npm's and Docker's tools, and of others that the pages show. */

@@ -23,6 +23,8 @@ export interface ReadOptions {
   readonly until: 'end' | 'closed'
   /** @default not called: the caller just waits */
   readonly unreadable?: (partitions: readonly Unreadable[]) => void
+  /** Whether a batch that unpacks to more than is allowed comes packed. @default it is an error */
+  readonly takesPacked?: boolean
 }
 
 interface ReaderConnections {
@@ -145,8 +147,9 @@ export class KafkaReader implements Followed {
     const { records, nextOffset, packed, endOffset } = fetched
     partition.endOffset ??= endOffset
     partition.readOffset = nextOffset
-    if (packed !== null) this.#failure = packed.error
-    else if (records.length > 0 || this.#o.until === 'closed') {
+    const { takesPacked = false } = this.#o
+    if (packed !== null && !takesPacked) this.#failure = packed.error
+    else if (records.length > 0 || packed !== null || this.#o.until === 'closed') {
       partition.paused = true
       this.#waiting.push(chunkOf(partition, fetched))
     }

@@ -3,7 +3,7 @@ import { partitionOf } from '../../connect/memory/log.ts'
 import type { NewRecord, RecordParts } from '../../connect/port.ts'
 import { type OutputCause, position } from '../../kernel/ids.ts'
 import { bytesAsJson, jsonOrNull } from '../../kernel/json.ts'
-import { grouped, table } from '../../kernel/wording.ts'
+import { grouped, shortened, table } from '../../kernel/wording.ts'
 import { CODE_HEADER } from '../../runtime/output/dead-letter.ts'
 import * as provenance from '../../runtime/output/provenance.ts'
 import type { TablePositions } from './table-positions.ts'
@@ -262,8 +262,7 @@ function differing(name: string, then: unknown, now: unknown): Field[] {
 }
 
 function textOf(value: unknown): string {
-  const text = JSON.stringify(value) ?? ''
-  return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS - 1)}…`
+  return shortened(JSON.stringify(value) ?? '', MOST_CHARACTERS)
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

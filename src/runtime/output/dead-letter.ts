@@ -11,6 +11,7 @@ import type { WindowResult } from '../../engine/events.ts'
 import type { Present } from '../../kernel/clock.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import { outputId } from '../../kernel/ids.ts'
+import { shortened } from '../../kernel/wording.ts'
 import { header, ID_HEADER } from './provenance.ts'
 import { isTooLarge, type TopicLimits, timestampFault } from './topic-limits.ts'
 
@@ -57,10 +58,7 @@ interface DeadLetterPlace {
  */
 export function deadLetter({ record, packed, step, error }: RecordFault, place: DeadLetterPlace) {
   const kept = record.headers.filter((h) => !isReserved(h.name))
-  const message =
-    error.message.length <= MAX_MESSAGE
-      ? error.message
-      : `${error.message.slice(0, MAX_MESSAGE - 1)}…`
+  const message = shortened(error.message, MAX_MESSAGE)
   const reason = [
     shared(`${STREAMS}exception`, 'TidemarkError'),
     shared(`${STREAMS}message`, `${error.code}: ${message}`),
@@ -95,11 +93,19 @@ function rangeOf({ offset, lastOffset, count }: PackedBatch, place: DeadLetterPl
 }
 
 /**
+ * The most bytes of a header that are read: more than a worker writes. Whoever may write to the topic
+ * can forge a letter.
+ */
+const MOST_READ_BYTES = 1_024
+
+/**
  * Why a record was set aside, by which topology, and its position in the source, read back from a
- * dead letter's headers.
+ * dead letter's headers. A number that is missing is NaN.
  */
 export function reasonOf(headers: readonly Header[]) {
-  const text = (name: string) => String(headers.find((h) => h.name === name)?.value ?? '')
+  const text = (name: string) =>
+    headers.find((h) => h.name === name)?.value.toString('utf8', 0, MOST_READ_BYTES) ?? ''
+  const number = (name: string) => Number(text(name) || Number.NaN)
   return {
     code: text(CODE_HEADER),
     step: text(`${OWN}stage`),
@@ -107,9 +113,11 @@ export function reasonOf(headers: readonly Header[]) {
     at: {
       topology: text(`${OWN}topology`),
       topic: text(`${STREAMS}topic`),
-      partition: Number(text(`${STREAMS}partition`)),
-      offset: Number(text(`${STREAMS}offset`)),
+      partition: number(`${STREAMS}partition`),
+      offset: number(`${STREAMS}offset`),
     },
+    isBatch: text(`${OWN}records`) !== '',
+    isWithoutValue: text(`${OWN}value.omitted`) !== '',
   }
 }
 

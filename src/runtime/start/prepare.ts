@@ -191,7 +191,11 @@ function compressionFaults(definitions: readonly Definition[]): TidemarkError[] 
   return faults
 }
 
-function unknownTopics(definitions: readonly Definition[], topics: ReadonlyMap<string, string>) {
+/** A `CONFIG_INVALID` for each topic that is renamed and that no topology has. */
+export function unknownTopics(
+  definitions: readonly Definition[],
+  topics: ReadonlyMap<string, string>,
+): TidemarkError[] {
   const known = new Set(definitions.flatMap((definition) => [...allTopics(definition)]))
   const hint = `the topologies have these topics: ${[...known].join(', ')}`
   return [...topics.keys()]

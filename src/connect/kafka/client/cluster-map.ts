@@ -75,7 +75,8 @@ export class ClusterMap {
     const code = this.codeOf(topic) ?? CODE.NONE
     if (code === CODE.TOPIC_AUTHORIZATION_FAILED) throw notAllowed('DESCRIBE', 'topic', topic)
     if (code === CODE.UNKNOWN_TOPIC_OR_PARTITION || code === CODE.INVALID_TOPIC) {
-      throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`)
+      const hint = 'if it has another name, give that one: --topic'
+      throw new TidemarkError('TOPIC_MISSING', `topic "${topic}" does not exist`, { hint })
     }
     if (this.partitionsOf(topic).length > 0) return
     const answer = nameOfCode(code)
