@@ -88,7 +88,7 @@ export function plainLetter(letter: Awaited<ReturnType<typeof letters.readLetter
   const { at, key, headers, value, ...others } = letter
   return {
     ...others,
-    help: 'docs/errors.md#dead-letters',
+    help: letter.code && 'docs/errors.md#dead-letters',
     source: at,
     key: textOf(key),
     headers: headers.map((header) => [header.name, textOf(header.value)]),

@@ -83,13 +83,10 @@ export function warnThrough(tell: (warning: Error) => void): void {
 export const BAR_WIDTH = 24
 const PARTS_OF_BLOCK = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
+/** Writes a result as text, or as JSON of several lines, in which no text controls a terminal. */
 export function writeResult(isJson: boolean | undefined, plain: object, text: string) {
-  return write(isJson === true ? `${printableJson(plain)}\n` : text)
-}
-
-/** JSON of several lines, whose texts control no terminal. */
-function printableJson(plain: object): string {
-  return JSON.stringify(plain, null, 2).split('\n').map(escapeControls).join('\n')
+  const lines = JSON.stringify(plain, null, 2).split('\n')
+  return write(isJson === true ? `${lines.map(escapeControls).join('\n')}\n` : text)
 }
 
 export function bar(share: number): string {

@@ -161,6 +161,7 @@ test('forged words are shortened, and from a number of them on are one group', a
   expect(others.length).toBe(10_001)
   expect(numbers(others)).toMatchObject({ others: 51 })
   expect(Math.max(...Object.keys(numbers(others)).map((name) => name.length))).toBe(100)
+  expect((await read(records, 0)).at.topology).toHaveLength(1_024)
   expect(describeCounts(await count(records)).split('\n').length).toBeLessThan(70)
 })
 

@@ -2,6 +2,8 @@ import { gzipSync } from 'node:zlib'
 import { expect } from 'vitest'
 import { crc32c } from '../../src/connect/kafka/codec/batch-header.ts'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { ReadOptions } from '../../src/connect/kafka/reader.ts'
+import { countLetters, readLetter } from '../../src/jobs/dead-letters.ts'
 import { heldUp } from '../integration/held-up.ts'
 import { sums } from '../runtime/memory-workers.ts'
 import { START_MS, Watch } from '../runtime/support.ts'
@@ -126,4 +128,32 @@ kafkaTest(
     }
   },
   240_000,
+)
+
+kafkaTest(
+  'a batch that unpacks to more than 64 MiB ends no list of dead letters',
+  async (kafka) => {
+    const records = new KafkaRecords(plainOptions(kafka))
+    const { dlq } = await fresh(kafka, records)
+    const definition = { ...sums('a'), deadLetterTopic: dlq }
+    const job = { definition, read: (options: ReadOptions) => records.read(options) }
+    const place = { topic: dlq, partition: 0 }
+    try {
+      const letter = { ...place, key: null, value: null, timestampMs: START_MS, headers: [] }
+      const writer = records.writer()
+      await writer.write([letter])
+      await produceRaw(kafka, place, gzipBatch(70, Buffer.alloc(2 ** 20)))
+      await writer.write([letter])
+      await writer.close()
+      const { others } = await countLetters(job, 'earliest')
+      expect(others.map(({ letters, oldest }) => [letters, oldest.offset])).toEqual([
+        [1, 1],
+        [2, 0],
+      ])
+      const inside = readLetter(job, { partition: 0, offset: 5 }, async (all) => all)
+      await expect(inside).rejects.toMatchObject({ code: 'BATCH_TOO_LARGE' })
+    } finally {
+      await records.close()
+    }
+  },
 )

@@ -110,6 +110,20 @@ describe('a right that is missing', () => {
     })
   }
 
+  secureKafkaTest('to read a topic outside of a group ends that', async (secure, kafka) => {
+    const { open, allow, superuser, source } = await setUp(secure, kafka)
+    const writer = superuser.writer()
+    await writer.write([record(source)])
+    await writer.close()
+    await allow('tidemark', { on: 'TOPIC', name: source, operation: 'WRITE' })
+    const reader = await open().read({ topic: source, from: 'earliest', until: 'end' })
+    expect(await thrownBy(reader[Symbol.asyncIterator]().next())).toMatchObject({
+      code: 'AUTHORIZATION',
+      message: `the user has no right to READ the topic "${source}"`,
+      hint: expect.stringContaining('--operation Read'),
+    })
+  })
+
   secureKafkaTest('to an output ends a commit', async (secure, kafka) => {
     const { open, allow, superuser, join, source, sink } = await setUp(secure, kafka)
     const writer = superuser.writer()
