@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { kafka } from '../connect/kafka/connector.ts'
-import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { ReadStart } from '../connect/kafka/reader.ts'
+import { withKafka } from '../host/services.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
 import { compareTopics, type TopicComparison } from '../jobs/compare/compare.ts'
 import { type ModelPair, type Side } from '../jobs/compare/pairs.ts'
@@ -12,7 +11,7 @@ import type { HistogramBin } from '../scoring/parity.ts'
 import { numberParser, parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
 import { FROM, parsePoint } from './consume.ts'
-import { untilSignal } from './exit.ts'
+import { withSignal } from './exit.ts'
 import { bar, readerGone, sayNotes, writeResult } from './print.ts'
 import { TERMINAL } from './progress.ts'
 
@@ -63,20 +62,18 @@ export function compare(): Command {
     .action(async (main: string, other: string, flags: Flags) => {
       const config = readConfig(CLUSTER_SETTINGS, flags)
       const { field: fields, from, threshold, maxPending: mostPending, byClock = false } = flags
-      const records = new KafkaRecords(kafka.optionsOf(config))
-      const ended = untilSignal(readerGone)
-      try {
-        const comparison = await compareTopics({
-          ...{ records, names: { main, other }, fields, from, threshold, mostPending },
+      const show = await openShower(config)
+      await withSignal(async (stop) => {
+        const job = {
+          ...{ names: { main, other }, fields, from, threshold, mostPending, show, stop },
           ...{ withByClock: byClock, mostPairs: flags.max ?? Number.POSITIVE_INFINITY },
-          ...{ show: await openShower(config), report: TERMINAL, stop: ended.signal },
-        })
+        }
+        const comparison = await withKafka(config, (records) =>
+          compareTopics({ ...job, records, report: TERMINAL }),
+        )
         sayNotes(notesOf(comparison, flags))
         await writeResult(flags.json, plainComparison(comparison), describeComparison(comparison))
-      } finally {
-        ended.dispose()
-        await records.close()
-      }
+      }, readerGone)
     })
   return addSettings(command, CLUSTER_SETTINGS)
 }

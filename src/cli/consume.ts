@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { kafka } from '../connect/kafka/connector.ts'
-import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
+import type { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { Chunk, LogPoint, LogRecord } from '../connect/port.ts'
+import { withKafka } from '../host/services.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
 import { openShower, type ShowRecords } from '../jobs/shown-records.ts'
 import { bytesAsJson } from '../kernel/json.ts'
@@ -43,12 +43,8 @@ export function consume(): Command {
     )
     .action(async (flags: Flags) => {
       const config = readConfig(CLUSTER_SETTINGS, flags)
-      const records = new KafkaRecords(kafka.optionsOf(config))
-      try {
-        say(plural(await copy(records, flags, await openShower(config)), 'record'))
-      } finally {
-        await records.close()
-      }
+      const show = await openShower(config)
+      say(plural(await withKafka(config, (records) => copy(records, flags, show)), 'record'))
     })
   return addSettings(command, CLUSTER_SETTINGS)
 }

@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { Command, InvalidArgumentError } from 'commander'
-import { kafka } from '../connect/kafka/connector.ts'
-import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import type { LogPoint } from '../connect/port.ts'
 import { parseJson } from '../formats/json/parse-json.ts'
+import { withKafka } from '../host/services.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
 import * as letters from '../jobs/dead-letters.ts'
 import { openShower } from '../jobs/shown-records.ts'
@@ -48,8 +47,7 @@ export function parsePosition(text: string): letters.LetterPosition {
 async function start(file: string, flags: Flags, at?: letters.LetterPosition): Promise<void> {
   const config = readConfig(SETTINGS, flags)
   const definition = await letters.loadTopology(file, config.topic)
-  const records = new KafkaRecords(kafka.optionsOf(config))
-  try {
+  await withKafka(config, async (records) => {
     const job: letters.LettersJob = { definition, read: (options) => records.read(options) }
     if (at === undefined) {
       const counts = await letters.countLetters(job, flags.from ?? 'earliest')
@@ -58,9 +56,7 @@ async function start(file: string, flags: Flags, at?: letters.LetterPosition): P
       const letter = await letters.readLetter(job, at, await openShower(config))
       await writeResult(true, plainLetter(letter), '')
     }
-  } finally {
-    await records.close()
-  }
+  })
 }
 
 export function describeCounts(counts: Awaited<ReturnType<typeof letters.countLetters>>): string {

@@ -101,9 +101,15 @@ export function untilSignal(other?: AbortSignal) {
   }
 }
 
-/** Does work that a signal asks to stop. */
-export async function withSignal(work: (stop: AbortSignal) => Promise<void>): Promise<void> {
-  const ended = untilSignal()
+/**
+ * Does work that a signal asks to stop.
+ * @param other a further source of requests
+ */
+export async function withSignal(
+  work: (stop: AbortSignal) => Promise<void>,
+  other?: AbortSignal,
+): Promise<void> {
+  const ended = untilSignal(other)
   try {
     await work(ended.signal)
   } finally {

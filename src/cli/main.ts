@@ -13,6 +13,7 @@ const COMMANDS = {
   run: async () => (await import('./run.ts')).run,
   batch: async () => (await import('./batch.ts')).batch,
   serve: async () => (await import('./serve.ts')).serve,
+  status: async () => (await import('./status.ts')).status,
   check: async () => (await import('./check.ts')).check,
   graph: async () => (await import('./graph.ts')).graph,
   produce: async () => (await import('./produce.ts')).produceCommand,

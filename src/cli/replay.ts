@@ -1,7 +1,5 @@
 import { Command } from 'commander'
-import { kafka } from '../connect/kafka/connector.ts'
-import { KafkaRecords } from '../connect/kafka/kafka-records.ts'
-import { chosenServices } from '../host/services.ts'
+import { chosenServices, withKafka } from '../host/services.ts'
 import { CLUSTER_SETTINGS, configOf, PREPARE_SETTINGS } from '../host/settings.ts'
 import { prepareFiles } from '../host/topology-files.ts'
 import { type ReplayJob, replayLog } from '../jobs/replay/replay.ts'
@@ -48,15 +46,15 @@ async function start(file: string, flags: Flags): Promise<void> {
   const services = { ...chosenServices(config), latencyBudget: 'none' } as const
   const settings = configOf(config)
   const prepared = await prepareFiles([file], settings, services)
-  const records = new KafkaRecords(kafka.optionsOf(config))
   try {
-    const shared = { prepared, config: settings, records, report: TERMINAL }
-    const { text, isEqual } = await replayLog({ ...flags, ...shared })
+    const shared = { prepared, config: settings, report: TERMINAL }
+    const { text, isEqual } = await withKafka(config, (records) =>
+      replayLog({ ...flags, ...shared, records }),
+    )
     await write(text)
     if (isEqual !== false) return
     throw new TidemarkError('REPLAY_DIFFERS', 'a replay makes other outputs than were written')
   } finally {
-    await records.close()
     await prepared.close()
   }
 }

@@ -1,3 +1,4 @@
+import type { KafkaRecords } from '../connect/kafka/kafka-records.ts'
 import { systemsOf } from '../connect/table.ts'
 import type { ConfluentRegistry } from '../registry/confluent-registry.ts'
 import { chosenRegistry } from '../registry/settings.ts'
@@ -18,4 +19,21 @@ export async function openRegistry(config: ClusterConfig): Promise<ConfluentRegi
   if (registry === undefined) return null
   const { ConfluentRegistry } = await import('../registry/confluent-registry.ts')
   return new ConfluentRegistry(registry)
+}
+
+/** Does work with the brokers that the settings name, and closes the connections. */
+export async function withKafka<R>(
+  config: ClusterConfig,
+  work: (records: KafkaRecords) => Promise<R>,
+): Promise<R> {
+  const [{ KafkaRecords }, { kafka }] = await Promise.all([
+    import('../connect/kafka/kafka-records.ts'),
+    import('../connect/kafka/connector.ts'),
+  ])
+  const records = new KafkaRecords(kafka.optionsOf(config))
+  try {
+    return await work(records)
+  } finally {
+    await records.close()
+  }
 }

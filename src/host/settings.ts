@@ -34,8 +34,11 @@ type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 const ADDRESS = { value: '<address>', fallback: '127.0.0.1', kind: TEXT }
 
 const TOKEN: SettingKind<string> = {
-  parse: (raw) => textOf(raw).trimEnd(),
-  fault: (token) => (token === '' ? 'the file is empty' : null),
+  parse: (raw) => {
+    const token = textOf(raw).trimEnd()
+    if (token === '') throw new Error('the file is empty')
+    return token
+  },
 }
 
 const WORKERS = under(WORKER_SETTINGS.brokers.heading, {

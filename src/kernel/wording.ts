@@ -47,3 +47,11 @@ const CONTROLS = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
 export function escapeControls(text: string): string {
   return text.replace(CONTROLS, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
+
+const NAMED = 5
+
+/** Five of many names; the others are counted. */
+export function someOf(names: readonly string[]): string {
+  const others = names.length > NAMED ? ` and ${grouped(names.length - NAMED)} more` : ''
+  return `${names.slice(0, NAMED).join(', ')}${others}`
+}

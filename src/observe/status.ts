@@ -25,7 +25,7 @@ export interface TroubleStatus
   readonly section: string
 }
 
-export interface PartitionStatus {
+interface PartitionStatus {
   readonly topology: string
   readonly partition: string
   readonly committed: number | null
@@ -35,6 +35,11 @@ export interface PartitionStatus {
   /** How far the watermark is behind the wall clock, seconds; `null` also while it is idle. */
   readonly eventTimeLagS: number | null
   readonly isIdle: boolean
+}
+
+/** A worker of several, by its number; `null`: the only one of its process. */
+export interface NumberedStatus extends WorkerStatus {
+  readonly worker: number | null
 }
 
 /** Some of many, the worst first. */
@@ -56,7 +61,7 @@ export interface WorkerStatus {
   readonly lastCommit: string | null
 }
 
-export interface TopologyStatus {
+interface TopologyStatus {
   readonly topology: string
   readonly source: string
   readonly models: readonly string[]

@@ -93,6 +93,9 @@ export function scorersOf({ scorers }: Pick<PreparedTopology, 'scorers'>): Score
 }
 
 /** The given group, or else the names of the topologies joined with `+`. */
-export function groupOf(group: string | null, { topologies }: Prepared): string {
+export function groupOf(
+  group: string | null,
+  { topologies }: { readonly topologies: readonly Pick<PreparedTopology, 'definition'>[] },
+): string {
   return group ?? topologies.map((t) => t.definition.name).join('+')
 }

@@ -2,6 +2,7 @@ import type { TopicPartition } from '../connect/port.ts'
 import type { Code } from '../kernel/errors.ts'
 import { groupedBy } from '../kernel/grouped.ts'
 import { partitionName } from '../kernel/ids.ts'
+import { someOf } from '../kernel/wording.ts'
 
 // Conditions that last, from the event that begins one to the event that ends it: one table of their
 // kinds, and one fold, by which a worker decides its state and observers show it.
@@ -164,8 +165,6 @@ export interface Trouble extends TroubleReport {
 }
 
 const IN_ORDER = new Intl.Collator('en', { numeric: true })
-/** The most partitions that are named in a reason; the others are counted. */
-const NAMED = 5
 
 /** What is wrong now. */
 export class Troubles {
@@ -228,6 +227,5 @@ function idOf({ kind, partition, ...labels }: Omit<TroubleReport, 'reason'>): st
 function namesOf(troubles: readonly Trouble[]): string {
   const partitions = troubles.flatMap(({ partition }) => partition ?? [])
   const names = [...new Set(partitions.map(partitionName))].toSorted(IN_ORDER.compare)
-  const others = names.length > NAMED ? ` and ${names.length - NAMED} more` : ''
-  return `${names.slice(0, NAMED).join(', ')}${others}`
+  return someOf(names)
 }

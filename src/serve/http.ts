@@ -1,5 +1,5 @@
 import type { Metrics } from '../observe/metric-registry.ts'
-import type { WorkerStatus } from '../observe/status.ts'
+import type { NumberedStatus } from '../observe/status.ts'
 import type { Probes } from './health.ts'
 import { httpRoute, probeRoute } from './request.ts'
 import { type RequestAddress, RequestServer } from './request-server.ts'
@@ -9,11 +9,6 @@ interface HttpOptions extends Pick<RequestAddress, 'host' | 'port' | 'token'> {
   readonly metrics: Pick<Metrics, 'contentType' | 'text'>
   /** The status of each worker. */
   readonly status: () => Promise<readonly NumberedStatus[]>
-}
-
-export interface NumberedStatus extends WorkerStatus {
-  /** `null`: it is the only one of its process. */
-  readonly worker: number | null
 }
 
 /**

@@ -18,6 +18,7 @@ import { produceCommand } from '../../src/cli/produce.ts'
 import { replayCommand } from '../../src/cli/replay.ts'
 import { run } from '../../src/cli/run.ts'
 import { serve } from '../../src/cli/serve.ts'
+import { status } from '../../src/cli/status.ts'
 import { STAGES } from '../../src/kernel/stages.ts'
 import { WORST_FIRST } from '../../src/runtime/troubles.ts'
 import { observedMetrics } from '../observe/observed.ts'
@@ -44,6 +45,7 @@ const COMMANDS: readonly Command[] = [
   advise(),
   model(),
   dlq(),
+  status(),
 ]
 
 /** Flags of Kafka's, npm's and Docker's tools, and of others that the pages show. */

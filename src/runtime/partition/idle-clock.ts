@@ -10,7 +10,7 @@ import type { Task } from './task.ts'
  */
 const OVER = 'over'
 /** A source without `idleAfter` that holds a window open for longer is reported, ms. */
-const HELD_BACK_MS = 60_000
+const HELD_BACK_MS = 5_000
 
 /**
  * Advances the watermark of an idle partition: once it has been read to its end and no record has
@@ -101,7 +101,7 @@ export class IdleClock {
 
   #holdBack(task: Task): void {
     this.#heldBack.add(task)
-    this.#report(task, 'no record has come for a minute, and the source has no idleAfter')
+    this.#report(task, 'windows have ended, no record comes, and the source has no idleAfter')
   }
 
   #report({ labels }: Task, reason: string | null): void {

@@ -2,9 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { minutes, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
 import { wallClock } from '../../../src/kernel/clock.ts'
+import type { RuntimeEvent } from '../../../src/runtime/events.ts'
 import { IdleClock } from '../../../src/runtime/partition/idle-clock.ts'
 import type { Task } from '../../../src/runtime/partition/task.ts'
 import { collected } from '../../bench/collected.ts'
+import { HandClock } from '../../support/clocks.ts'
 import { startDriver } from '../../support/driver.ts'
 import { perMinute, reading } from '../../testing/support.ts'
 
@@ -55,5 +57,36 @@ test('a partition that is polled again and again keeps nothing of its polls', as
   // Once without looking: code is compiled meanwhile.
   const before = await heapAfter(polls)
   expect((await heapAfter(polls)) - before).toBeLessThan(10 * polls)
+  idle.stop()
+})
+
+test('without idleAfter a window that should have closed is trouble, until the next record', async () => {
+  const clock = new HandClock(0)
+  const told: (string | null)[] = []
+  const labels = { topology: 't', partition: { topic: 'events', partition: 0 } }
+  const definition = { source: { watermark: { idleAfterMs: null } }, then: perMinute.then }
+  const task = {
+    ...{ topology: { definition }, labels, entered: async () => {} },
+    ...{ nextEndMs: 60_000, logWatermarkMs: 40_000 },
+  } as unknown as Task
+  const observer = (event: RuntimeEvent) => {
+    if (event.type === 'trouble' && event.kind === 'idle') told.push(event.reason)
+  }
+  let advanced = 0
+  const idle = new IdleClock([task], { clock, observer }, async () => {
+    advanced++
+  })
+  idle.caughtUp()
+  await clock.asleepFor(20_000)
+  clock.advance(19_999)
+  await nextTurn()
+  expect(told).toEqual([])
+  clock.advance(1)
+  await nextTurn()
+  await nextTurn()
+  const reason = 'windows have ended, no record comes, and the source has no idleAfter'
+  expect([told, advanced]).toEqual([[reason], 0])
+  idle.came()
+  expect(told).toEqual([reason, null])
   idle.stop()
 })

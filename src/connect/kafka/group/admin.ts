@@ -26,7 +26,7 @@ import { type LogEnd, listOffsets } from '../wire/fetch.ts'
 import { describeGroup, type FetchedOffset } from '../wire/groups.ts'
 import { tryTransactionalId } from '../wire/produce.ts'
 import { CODE, type Coded, hasMoved, isDenied, nameOfCode } from '../wire/protocol.ts'
-import { answers, GroupOffsets, readMark } from './group-offsets.ts'
+import { GroupOffsets, readMark } from './group-offsets.ts'
 
 const { MemberAssignment } = kafkajs.AssignerProtocol
 
@@ -116,7 +116,10 @@ export class KafkaAdmin {
     return this.#ask(async (brokers) => {
       const key = { type: 'group', id: group } as const
       const { code, members } = await brokers.askCoordinator(key, describeGroup(group))
-      if (code !== CODE.NONE) throw groupRefusal(code, group) ?? unavailable(answers(code))
+      if (code !== CODE.NONE)
+        throw (
+          groupRefusal(code, group) ?? unavailable(`the group answered with ${nameOfCode(code)}`)
+        )
       return members.map(({ memberId, clientId, clientHost, assignment }) => {
         const decoded = MemberAssignment.decode(assignment)?.assignment ?? {}
         const partitions = Object.entries(decoded).flatMap(([topic, all]) =>

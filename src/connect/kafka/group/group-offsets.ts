@@ -132,7 +132,7 @@ function byName(offsets: readonly FetchedOffset[]): ReadonlyMap<string, FetchedO
   return new Map(offsets.map((offset) => [partitionName(offset), offset]))
 }
 
-export function answers(code: number): string {
+function answers(code: number): string {
   return `the group answered with ${nameOfCode(code)}`
 }
 

@@ -1,0 +1,199 @@
+import type {
+  GroupMember,
+  Groups,
+  PartitionOffsets,
+  TopicInfo,
+  TopicPartition,
+  Topics,
+} from '../connect/port.ts'
+import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { partitionName } from '../kernel/ids.ts'
+import { isJsonObject, jsonObject } from '../kernel/json.ts'
+import { someOf } from '../kernel/wording.ts'
+import { MOST_LISTED, type NumberedStatus } from '../observe/status.ts'
+import type { TroubleKind } from '../runtime/troubles.ts'
+
+// The status of a group: as Kafka has it, and of its workers as they say it themselves.
+
+const ANSWER_WITHIN_MS = 8_000
+/** The status of 256 workers. */
+const MOST_BYTES = 2 ** 26
+
+export interface GroupStatusJob {
+  readonly group: string
+  /** Topics that it reads, and all others that it needs. */
+  readonly sources: readonly string[]
+  readonly others: readonly string[]
+  readonly records: Groups & Pick<Topics, 'describe'>
+  /** Where workers serve HTTP. */
+  readonly urls: readonly URL[]
+  /** What they ask of those who want their status. */
+  readonly token: string | null
+}
+
+/** Something that is wrong with the group itself, with its cure in the folder docs. */
+interface GroupProblem {
+  readonly reason: string
+  readonly section: string
+}
+
+/** A partition as Kafka has it; the owner is the name of a worker. */
+interface GroupPartition extends TopicPartition {
+  readonly name: string
+  readonly owner: string | null
+  readonly committed: number | null
+  readonly low: number
+  readonly end: number
+  readonly lag: number
+}
+
+/** `null`: Kafka does not answer. */
+interface KafkaStatus {
+  readonly members:
+    | readonly { readonly worker: string; readonly host: string; readonly partitions: number }[]
+    | null
+  /** The worst are those without an owner, then those with the longest lag. */
+  readonly partitions: {
+    readonly count: number
+    readonly lag: number
+    readonly worst: readonly GroupPartition[]
+  } | null
+  readonly problems: readonly GroupProblem[]
+}
+
+export interface GroupStatus extends KafkaStatus {
+  readonly group: string
+  readonly workers: readonly (NumberedStatus & { readonly url: string })[]
+  readonly unanswered: readonly { readonly url: string; readonly fault: string }[]
+}
+
+/** Never throws for what is away: that is a finding. */
+export async function readGroupStatus(job: GroupStatusJob): Promise<GroupStatus> {
+  const asking = Promise.all(job.urls.map((url) => askWorkers(url, job.token)))
+  const unanswered: { url: string; fault: string }[] = []
+  const kafka = await readKafka(job).catch((thrown: unknown): KafkaStatus => {
+    if (!(thrown instanceof TidemarkError) || thrown.action === 'crash') throw thrown
+    unanswered.push({ url: 'Kafka', fault: `${thrown.code}  ${thrown.message}` })
+    return { members: null, partitions: null, problems: [] }
+  })
+  const answers = await asking
+  for (const { url, fault } of answers) if (fault !== null) unanswered.push({ url, fault })
+  const workers = answers.flatMap(({ url, workers: all }) => all.map((each) => ({ url, ...each })))
+  return { group: job.group, ...kafka, workers, unanswered }
+}
+
+async function readKafka(job: GroupStatusJob): Promise<KafkaStatus> {
+  const { group, sources, others, records } = job
+  const topics = [...new Set([...sources, ...others])]
+  const [members, described] = await Promise.all([records.members(group), records.describe(topics)])
+  const read = sources.flatMap((topic) => described.get(topic) ?? [])
+  const offsets = await Promise.all(read.map(({ name }) => records.offsets(group, name)))
+  const partitions = partitionsOf(offsets.flat(), members)
+  const missing = topics.filter((topic) => !described.has(topic))
+  return {
+    members: members.map(({ clientId, host, partitions: owned }) => {
+      return { worker: clientId, host, partitions: owned.length }
+    }),
+    problems: [
+      ...problemsIn(missing, 'the topic does not exist', 'unreadable'),
+      ...problemsOf(read, partitions, members),
+    ],
+    partitions: {
+      count: partitions.length,
+      lag: partitions.reduce((sum, { lag }) => sum + lag, 0),
+      worst: partitions.slice(0, MOST_LISTED),
+    },
+  }
+}
+
+function partitionsOf(
+  offsets: readonly PartitionOffsets[],
+  members: readonly GroupMember[],
+): GroupPartition[] {
+  const owners = new Map(
+    members.flatMap(({ clientId, partitions }) =>
+      partitions.map((partition) => [partitionName(partition), clientId] as const),
+    ),
+  )
+  const all = offsets.map(({ committed, lowOffset, endOffset, ...place }) => {
+    const lag = endOffset - Math.max(lowOffset, committed?.nextOffset ?? lowOffset)
+    return {
+      ...{ ...place, name: partitionName(place), owner: owners.get(partitionName(place)) ?? null },
+      ...{ committed: committed?.nextOffset ?? null, low: lowOffset, end: endOffset, lag },
+    }
+  })
+  return all.toSorted(
+    (a, b) => Number(a.owner !== null) - Number(b.owner !== null) || b.lag - a.lag,
+  )
+}
+
+function problemsOf(
+  topics: readonly TopicInfo[],
+  partitions: readonly GroupPartition[],
+  members: readonly GroupMember[],
+): GroupProblem[] {
+  const isLed = new Set(partitions.map(({ name }) => name))
+  const all = topics.flatMap(({ name: topic, partitions: count }) =>
+    Array.from({ length: count }, (_, partition) => partitionName({ topic, partition })),
+  )
+  const unowned = members.length === 0 ? [] : partitions.filter(({ owner }) => owner === null)
+  const cut = partitions.filter(({ committed, low }) => committed !== null && committed < low)
+  const namesOf = (some: readonly GroupPartition[]) => some.map(({ name }) => name)
+  return [
+    ...problemsIn(members.length === 0 ? ['the group'] : [], 'has no member', 'unavailable'),
+    ...problemsIn(
+      all.filter((name) => !isLed.has(name)),
+      'no broker leads it',
+      'unreadable',
+    ),
+    ...problemsIn(namesOf(unowned), 'no member owns it', 'rebalance'),
+    ...problemsIn(namesOf(cut), 'records were deleted before they were read', 'unreadable'),
+  ]
+}
+
+function problemsIn(names: readonly string[], fault: string, kind: TroubleKind): GroupProblem[] {
+  if (names.length === 0) return []
+  return [{ reason: `${someOf(names)}: ${fault}`, section: `docs/runbook.md#${kind}` }]
+}
+
+/** Never throws: a worker that does not answer is a finding. */
+async function askWorkers(url: URL, token: string | null) {
+  try {
+    const answer = await fetch(new URL('status', url), {
+      redirect: 'error',
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    })
+    if (!answer.ok) throw new Error(`it answers ${answer.status}`)
+    const { workers } = jsonObject(await textOf(answer)) ?? {}
+    if (Array.isArray(workers) && workers.every(isStatus)) {
+      return { url: url.host, workers, fault: null }
+    }
+    throw new Error('it does not answer with the status of workers')
+  } catch (thrown) {
+    const cause = thrown instanceof Error ? thrown.cause : undefined
+    return { url: url.host, workers: [], fault: messageOf(cause ?? thrown) }
+  }
+}
+
+/** @throws Error it is too large */
+async function textOf({ body }: Response): Promise<string> {
+  const pieces: Uint8Array[] = []
+  let bytes = 0
+  for await (const piece of (body ?? []) as AsyncIterable<Uint8Array>) {
+    pieces.push(piece)
+    bytes += piece.length
+    if (bytes > MOST_BYTES) throw new Error('its answer is larger than 64 MiB')
+  }
+  return Buffer.concat(pieces).toString()
+}
+
+/** Whether it has the parts that are shown; others may be of another version. */
+function isStatus(value: unknown): value is NumberedStatus {
+  if (!isJsonObject(value)) return false
+  const { state, troubles, partitions, topologies } = value
+  const areListed = (list: unknown) =>
+    isJsonObject(list) && Array.isArray(list['worst']) && list['worst'].every(isJsonObject)
+  if (typeof state !== 'string' || !Array.isArray(topologies)) return false
+  return areListed(troubles) && areListed(partitions)
+}
