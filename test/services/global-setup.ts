@@ -7,7 +7,7 @@ import type { Language } from './serializers.ts'
 import { startKafka } from './start-kafka.ts'
 
 // Starts a real Kafka for each worker before the tests, if one of the tests that are about to run
-// uses it, and fetches a schema registry, Redis, Prometheus' checker and the serializers of other
+// uses it, and fetches a schema registry, Redis, Prometheus and the serializers of other
 // languages for those that ask for them.
 
 /** The imports by which a test says what it needs. */
@@ -15,7 +15,7 @@ const USES_KAFKA = /(services|'\.)\/(own-)?kafka\.ts/
 const USES_REGISTRY = /(services|'\.)\/registry\.ts/
 const USES_SERIALIZERS = /services\/serializers\.ts/
 const USES_REDIS = /(services|'\.)\/redis\.ts/
-const USES_PROMTOOL = /services\/promtool\.ts/
+const USES_PROMETHEUS = /services\/prometheus\.ts/
 
 const stops: (() => Promise<void>)[] = []
 
@@ -34,10 +34,10 @@ export async function setup(project: TestProject): Promise<void> {
     fetchBy('registry.sh', 'jars'),
   )
   const redis = await reachedIf(using(USES_REDIS), 'REDIS', () => fetchBy('redis.sh', 'fetch'))
-  const promtool = await reachedIf(
-    using(USES_PROMTOOL),
-    'WHAT PROMETHEUS THINKS OF THE METRICS',
-    () => fetchBy('promtool.sh'),
+  const prometheus = await reachedIf(
+    using(USES_PROMETHEUS),
+    'WHAT PROMETHEUS MAKES OF THE METRICS',
+    () => fetchBy('prometheus.sh'),
   )
   const serializersOf = (language: Language, what: string) =>
     reachedIf(using(USES_SERIALIZERS), what, () => fetchBy('serializers/fetch.sh', language))
@@ -45,14 +45,14 @@ export async function setup(project: TestProject): Promise<void> {
   const python = await serializersOf('python', 'EVENTS OF PYTHON SERIALIZERS')
   project.provide('kafka', shared.is ?? null)
   project.provide('workersKafkas', own.is ?? [])
-  project.provide('promtool', promtool.is ?? null)
+  project.provide('prometheus', prometheus.is ?? null)
   project.provide('serializers', { java: java.is ?? null, python: python.is ?? null })
   project.provide('untested', {
     kafka: shared.why,
     ownKafka: own.why,
     registry: registry.why,
     redis: redis.why,
-    promtool: promtool.why,
+    prometheus: prometheus.why,
     java: java.why,
     python: python.why,
   })

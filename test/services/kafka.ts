@@ -46,10 +46,10 @@ declare module 'vitest' {
     workersKafkas: readonly WorkersKafka[]
     /**
      * Why there is none, why no test can start one of its own, or a schema registry, and why there
-     * is no promtool, or a language's serializers; empty where there is, or where one can.
+     * is no Prometheus, or a language's serializers; empty where there is, or where one can.
      */
     untested: Readonly<
-      Record<'kafka' | 'ownKafka' | 'registry' | 'redis' | 'promtool' | 'java' | 'python', string>
+      Record<'kafka' | 'ownKafka' | 'registry' | 'redis' | 'prometheus' | 'java' | 'python', string>
     >
   }
 }

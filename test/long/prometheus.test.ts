@@ -1,9 +1,10 @@
 import { expect } from 'vitest'
 import { samples, watched } from '../observe/events.ts'
 import { observedMetrics } from '../observe/observed.ts'
-import { promtoolTest } from '../services/promtool.ts'
+import { promtoolTest } from '../services/prometheus.ts'
 
-promtoolTest('Prometheus finds nothing wrong with the metrics of a worker', async (check) => {
+promtoolTest('Prometheus finds nothing wrong with the metrics of a worker', async (promtool) => {
+  const check = (metrics: string) => promtool(['check', 'metrics'], metrics)
   const { metrics, observe } = observedMetrics([watched])
   expect(check(await metrics.text())).toEqual([])
   // A lost partition would take away what the others have told.
