@@ -160,7 +160,9 @@ test('every script of npm that a page names is one', () => {
 })
 
 test('every file that a page names is there', () => {
-  const files = ['src', 'test', 'topologies', '.config', '.ci'].flatMap((f) => filesIn(f, /./))
+  const files = ['src', 'test', 'topologies', 'deploy', '.config', '.ci'].flatMap((f) =>
+    filesIn(f, /./),
+  )
   const isThere = (name: string) =>
     existsSync(join(ROOT, name)) || files.some((file) => file === name || file.endsWith(`/${name}`))
   const ofPages = PAGES.flatMap((page) => {
