@@ -9,12 +9,13 @@ import { expectAllOnce } from '../integration/two-workers.ts'
 import { until } from '../services/cluster.ts'
 import { type Docker, startDocker, tidemarkImage } from '../services/docker.ts'
 import { freePorts } from '../services/ports.ts'
+import { Prometheus } from '../services/prometheus.ts'
 import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
 import { ROOT } from '../support/paths.ts'
 
 // Images: that of a checkout, that of a folder that `tidemark init` makes, and those of
-// docker-compose.kafka.yml.
+// docker-compose.kafka.yml, without Grafana's, which is not to be had from Debian.
 
 const MOST_MB = 110
 /** Packages are fetched, and Docker the first time. */
@@ -96,9 +97,9 @@ async function exitCode(docker: Docker, id: string): Promise<number> {
 }
 
 dockerTest(
-  'all services come up; a worker is killed under load, the other goes on, and nothing is lost or there twice',
+  'all services come up and are read by Prometheus; a worker is killed under load, the other goes on, and nothing is lost or there twice',
   async (docker) => {
-    const [kafka, registry, redis] = await freePorts(3)
+    const [kafka, registry, redis, prometheus] = await freePorts(4)
     const services = (await docker.script(['services', made.base])).split('\n')
     const env = {
       ...Object.fromEntries(services.map((line) => line.split('='))),
@@ -106,6 +107,7 @@ dockerTest(
       KAFKA_PORT: String(kafka),
       REGISTRY_PORT: String(registry),
       REDIS_PORT: String(redis),
+      PROMETHEUS_PORT: String(prometheus),
     }
     const named = ['-p', `tidemark-test-${process.pid}`, '--profile', 'all']
     const file = ['-f', join(ROOT, 'docker-compose.kafka.yml')]
@@ -114,21 +116,24 @@ dockerTest(
     onTestFinished(async () => {
       await compose('down', '-v', '-t', '0')
     })
-    await compose('up', '-d', '--no-build')
+    const all = ['kafka', 'registry', 'redis', 'prometheus', 'worker-1', 'worker-2']
+    await compose('up', '-d', '--no-build', ...all)
     const idOf = (service: string) => compose('ps', '-q', service)
-    const all = ['kafka', 'registry', 'redis', 'worker-1', 'worker-2']
     const ids = await Promise.all(all.map(idOf))
     const isHealthy = async () => {
       const states = await docker.ask('inspect', '-f', '{{.State.Health.Status}}', ...ids)
       return states.split('\n').every((state) => state === 'healthy')
     }
     await until('healthy', isHealthy)
+    const monitor = new Prometheus(`http://127.0.0.1:${prometheus}`)
+    await until('read', async () => (await monitor.values('up == 1')).length === 2)
+    expect([...(await monitor.healthOfRules()).keys()]).toContain('TidemarkDown')
 
     const cards = CardFraud.among({ brokers: [`127.0.0.1:${kafka}`], secure: null })
     const sending = cards.send(payments(EVENTS, 1))
     const sum = async () => [...(await cards.committed()).values()].reduce((a, b) => a + b, 0)
     await until('at work', async () => (await sum()) > 0)
-    const [killed = '', other = ''] = ids.slice(3)
+    const [killed = '', other = ''] = ids.slice(4)
     await docker.ask('kill', killed)
     expect(await sum(), 'it was killed before they were through').toBeLessThan(EVENTS)
     await sending

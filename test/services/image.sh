@@ -3,14 +3,14 @@
 #
 #   image.sh start DIR PID       starts a daemon in DIR where none answers, until that process is gone; prints its DOCKER_HOST
 #   image.sh base                prints an image with Node: that of deploy/Dockerfile, or else one it makes
-#   image.sh services BASE       on a base of its own, makes images of Kafka, a schema registry and Redis, and prints for each how
+#   image.sh services BASE       on a base of its own, makes images of Kafka, a schema registry, Redis and Prometheus, and prints for each how
 #                                docker-compose.kafka.yml is told: KAFKA_IMAGE=…
 #   image.sh build BASE ARG...   runs `docker build` on that base, with the network and npm's configuration of this machine
 #   image.sh compose ARG...      runs Compose
 #   image.sh stop DIR            ends what was started in DIR, and deletes it
 #
 # The engine is Debian's docker.io, installed if missing (as root). The images have Debian's packages, Node from npm, and what broker.sh,
-# registry.sh and redis.sh fetch.
+# registry.sh, redis.sh and prometheus.sh fetch.
 set -euo pipefail
 own_base=tidemark-test/node
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -102,6 +102,7 @@ services() { # services BASE
   if [ "$1" != "$own_base" ]; then return; fi
   local opt=$work/opt redis=${TIDEMARK_TOOLS:-$HOME/.cache/tidemark}/redis jars java name
   mkdir -p "$opt"/{java,kafka/bin,redis}
+  cp -r "$("$here/prometheus.sh")" "$opt/prometheus"
   jars=$("$here/broker.sh" jars)
   cp -r "$jars" "$opt/kafka/libs"
   # A broker does without what lists and makes topics.
@@ -148,8 +149,10 @@ CMD ["sh", "-c", "exec java -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -j
 FROM all AS redis
 ENV LD_LIBRARY_PATH=/opt/redis
 CMD ["redis-server", "--protected-mode", "no", "--save", ""]
+FROM all AS prometheus
+CMD ["/opt/prometheus/prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/tmp/prometheus"]
 F
-  for name in kafka registry redis; do
+  for name in kafka registry redis prometheus; do
     build "$1" -q --target "$name" -t "tidemark-test/$name" "$work"
     echo "${name^^}_IMAGE=tidemark-test/$name"
   done
