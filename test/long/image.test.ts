@@ -139,6 +139,9 @@ dockerTest(
     await sending
     await cards.allCommitted()
     await expectAllOnce(cards)
+    // As docs/deploy.md has it.
+    const sample = ['topologies/samples/payments.tsv', '--topic', 'payments', '--as-is']
+    await compose('exec', '-T', 'worker-2', 'node', 'src/cli/bin.js', 'produce', ...sample)
     await docker.ask('stop', '-t', '35', other)
     expect([await exitCode(docker, killed), await exitCode(docker, other)]).toEqual([137, 0])
     await cards.close()
