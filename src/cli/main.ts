@@ -20,6 +20,7 @@ const COMMANDS = {
   consume: async () => (await import('./consume.ts')).consume,
   compare: async () => (await import('./compare.ts')).compare,
   replay: async () => (await import('./replay.ts')).replayCommand,
+  offsets: async () => (await import('./offsets.ts')).offsetsCommand,
   dlq: async () => (await import('./dlq.ts')).dlq,
   init: async () => (await import('./init.ts')).init,
   advise: async () => (await import('./advise.ts')).advise,

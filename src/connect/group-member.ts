@@ -1,6 +1,7 @@
 import { configFault, TidemarkError } from '../kernel/errors.ts'
 import { partitionName, position } from '../kernel/ids.ts'
 import type { LifecycleTable } from '../kernel/lifecycle.ts'
+import { someOf } from '../kernel/wording.ts'
 import type { Assignment, JoinOptions, LogPoint, Owners, PartitionOffsets, Start } from './port.ts'
 
 /**
@@ -25,8 +26,8 @@ export function groupStart(
   const where = position(topic, partition, nextOffset)
   const hint =
     nextOffset > endOffset
-      ? "the topic was deleted and created again, or the offset was set by hand: use another group, or reset the group's offset to one within the log"
-      : "records expired before they were read: reset the group's offset to one within the log (the results of the expired records are lost)"
+      ? 'the topic was deleted and created again, or the offset was set by hand: use another group, or set the offset: tidemark offsets reset FILE --to latest'
+      : 'records expired before they were read, and their results are lost: tidemark offsets reset FILE --to earliest'
   throw new TidemarkError('OFFSET_OUT_OF_RANGE', message, { where, hint })
 }
 
@@ -102,4 +103,11 @@ export const MEMBER: LifecycleTable<MemberState> = {
     finishing: { left: 'what was taken is committed, or cannot be' },
     left: {},
   },
+}
+
+/** @param members their names, if they are known */
+export function groupActive(group: string, members: readonly string[] = []): TidemarkError {
+  const names = members.length === 0 ? '' : `: ${someOf(members)}`
+  const hint = 'stop all of its workers first; nothing has changed'
+  return new TidemarkError('GROUP_ACTIVE', `the group has members${names}`, { where: group, hint })
 }

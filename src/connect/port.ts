@@ -429,6 +429,11 @@ export interface Groups extends Pick<Source, 'offsets'> {
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`
    */
   members(group: string): Promise<readonly GroupMember[]>
+  /**
+   * Sets what a group has committed.
+   * @throws TidemarkError `GROUP_ACTIVE`: it has members · as {@link members}
+   */
+  setOffsets(group: string, offsets: readonly (TopicPartition & Committed)[]): Promise<void>
 }
 
 /** The topics of a log, and their records outside of any group. */

@@ -77,6 +77,7 @@ const ACTIONS = {
   // The schema registry does not answer: a partition that needs one of its schemas waits.
   REGISTRY_UNAVAILABLE: 'retry',
   // Brokers, the group, the log.
+  GROUP_ACTIVE: 'refuse',
   BROKER_UNAVAILABLE: 'retry',
   REBALANCING: 'retry',
   COMMIT_FAILED: 'retry',

@@ -1,7 +1,7 @@
 import type { Code } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import type { WorkerState } from '../runtime/events.ts'
-import { TROUBLES, type Trouble, type TroubleKind } from '../runtime/troubles.ts'
+import { TROUBLES, type Trouble } from '../runtime/troubles.ts'
 import type { ObservedPartition, ObservedWorker } from './observed-worker.ts'
 import type { WatchedTopology } from './observer.ts'
 
@@ -11,30 +11,12 @@ import type { WatchedTopology } from './observer.ts'
 /** The most troubles and partitions that are listed, the worst first; the others are counted. */
 export const MOST_LISTED = 50
 
-export interface TroubleStatus
-  extends Partial<Record<'topology' | 'step' | 'model' | 'table' | 'store' | 'system', string>> {
-  readonly kind: TroubleKind
-  readonly effect: 'waits' | 'suffers' | 'stays'
-  readonly code: Code | null
-  readonly partition?: string
-  readonly since: string
-  readonly reason: string
-  /** The longest time until its end is noticed, seconds. */
-  readonly endsWithinS: number
-  /** Its cure, in the folder docs. */
-  readonly section: string
-}
+export type TroubleStatus = ReturnType<typeof troubleStatus>
+type Answering = ReturnType<typeof statusOf>
 
-interface PartitionStatus {
-  readonly topology: string
-  readonly partition: string
-  readonly committed: number | null
-  readonly end: number | null
-  readonly lag: number
-  readonly watermark: string | null
-  /** How far the watermark is behind the wall clock, seconds; `null` also while it is idle. */
-  readonly eventTimeLagS: number | null
-  readonly isIdle: boolean
+export interface WorkerStatus extends Omit<Answering, 'state' | 'since'> {
+  readonly state: WorkerState | 'restarting' | 'silent'
+  readonly since: string | null
 }
 
 /** A worker of several, by its number; `null`: the only one of its process. */
@@ -42,64 +24,22 @@ export interface NumberedStatus extends WorkerStatus {
   readonly worker: number | null
 }
 
-/** Some of many, the worst first. */
-interface Listed<T> {
-  readonly count: number
-  readonly worst: readonly T[]
+export const STARTING: WorkerStatus = {
+  ...{ state: 'starting', since: null, troubles: listOf([]), partitions: listOf([]) },
+  ...{ topologies: [], outPerSecond: 0, stages: [], lastRebalance: null, lastCommit: null },
 }
 
-export interface WorkerStatus {
-  readonly state: WorkerState | 'restarting' | 'silent'
-  readonly since: string | null
-  readonly troubles: Listed<TroubleStatus>
-  readonly partitions: Listed<PartitionStatus>
-  readonly topologies: readonly TopologyStatus[]
-  /** Outputs a second, over the last minute. */
-  readonly outPerSecond: number
-  readonly stages: readonly StageStatus[]
-  readonly lastRebalance: { readonly at: string; readonly why: string } | null
-  readonly lastCommit: string | null
-}
-
-interface TopologyStatus {
-  readonly topology: string
-  readonly source: string
-  readonly models: readonly string[]
-  /** Records a second, over the last minute. */
-  readonly inPerSecond: number
-  /** Since the worker has started. */
-  readonly deadLetters: Readonly<Partial<Record<Code, number>>>
-}
-
-/** Time in a stage over the last one to two minutes, ms; an empty topology: of the whole worker. */
-interface StageStatus {
-  readonly topology: string
-  readonly stage: string
-  readonly mean: number
-  readonly p50: number
-  readonly p95: number
-  readonly p99: number
-  readonly max: number
-}
-
-/** What is known of a worker that does not answer. */
+/** The status of a worker that does not answer. */
 export function statusWithout(kind: 'restarting' | 'silent', sinceMs: number): WorkerStatus {
   const troubles = listOf([troubleStatus({ kind, reason: '', sinceMs })])
   return { ...STARTING, state: kind, since: isoTime(sinceMs), troubles }
 }
 
-export const STARTING: WorkerStatus = {
-  state: 'starting',
-  since: null,
-  troubles: { count: 0, worst: [] },
-  partitions: { count: 0, worst: [] },
-  ...{ topologies: [], outPerSecond: 0, stages: [], lastRebalance: null, lastCommit: null },
-}
-
-export function statusOf(
-  worker: ObservedWorker,
-  topologies: readonly WatchedTopology[],
-): WorkerStatus {
+/**
+ * The status of a worker: rates are of the last minute, times by stage of the last one to two, in
+ * ms, and dead letters since it has started.
+ */
+export function statusOf(worker: ObservedWorker, topologies: readonly WatchedTopology[]) {
   const { lastRebalance: rebalance, committedMs } = worker
   return {
     state: worker.state,
@@ -113,7 +53,9 @@ export function statusOf(
         source,
         models: models.map(({ model, version }) => `${model}@${version}`),
         inPerSecond: rounded(observed?.inRate.perSecond ?? 0),
-        deadLetters: Object.fromEntries(observed?.deadLettersByCode ?? []),
+        deadLetters: Object.fromEntries(observed?.deadLettersByCode ?? []) as Partial<
+          Record<Code, number>
+        >,
       }
     }),
     outPerSecond: rounded(worker.outRate.perSecond),
@@ -128,7 +70,8 @@ export function statusOf(
   }
 }
 
-function troubleStatus({ partition, sinceMs, ...trouble }: Trouble): TroubleStatus {
+/** `section`: where its cure is, in the folder docs. */
+function troubleStatus({ partition, sinceMs, ...trouble }: Trouble) {
   const { effect, code = null, begins, endsWithinS } = TROUBLES[trouble.kind]
   return {
     ...trouble,
@@ -138,7 +81,7 @@ function troubleStatus({ partition, sinceMs, ...trouble }: Trouble): TroubleStat
   }
 }
 
-function partitionStatus(observed: ObservedPartition): PartitionStatus {
+function partitionStatus(observed: ObservedPartition) {
   const { topology, partition, committed, firstEnd, endOffset, lag, windows, isIdle } = observed
   const watermarkMs = windows?.watermarkMs ?? Number.NEGATIVE_INFINITY
   const { eventTimeLagMs } = observed
@@ -159,7 +102,8 @@ function byBadness(a: ObservedPartition, b: ObservedPartition): number {
   return b.lag - a.lag || (b.eventTimeLagMs ?? 0) - (a.eventTimeLagMs ?? 0)
 }
 
-function listOf<T>(all: readonly T[]): Listed<T> {
+/** Some of many, the worst first. */
+function listOf<T>(all: readonly T[]) {
   return { count: all.length, worst: all.slice(0, MOST_LISTED) }
 }
 

@@ -13,124 +13,90 @@ interface KindOfTrouble {
    * only windows are kept open.
    */
   readonly effect: 'waits' | 'suffers' | 'stays'
-  /** The error that is most often behind it. */
-  readonly code?: Code
   /** What is wrong, without what a system outside has said about it. */
   readonly begins: string
-  /** The end in the log, of a kind that does not change the state of the worker. */
-  readonly ends?: string
-  /** What partitions do meanwhile; without it the reason says it. */
-  readonly does?: string
   /** The longest time until its end is noticed, seconds. */
   readonly endsWithinS: number
+  /** The error that is most often behind it. */
+  readonly code?: Code
+  /** What partitions do meanwhile; without it the reason says it. */
+  readonly does?: string
+  /** The end in the log, of a kind that does not change the state of the worker. */
+  readonly ends?: string
 }
 
+type More = Pick<KindOfTrouble, 'code' | 'does'>
+
+function waits(begins: string, endsWithinS: number, more: More = {}): KindOfTrouble {
+  return { effect: 'waits', begins, endsWithinS, ...more }
+}
+
+/** @param ends `null`: it does not end before the worker does */
+function suffers(
+  [begins, ends]: readonly [string, string?],
+  endsWithinS: number,
+  more: More = {},
+): KindOfTrouble {
+  return { effect: 'suffers', begins, ...(ends !== undefined && { ends }), endsWithinS, ...more }
+}
+
+const ENDED = 'the process of the worker has ended: it is started again'
+const NO_MEMBER = 'the worker is not a member of its group: it tries again'
+const UNDECODED = 'records cannot be decoded yet: the partition waits'
+const SLOWED = 'too many dead letters: the partition goes on at 100 records a second'
+const HELD_BACK = 'the watermark is held back: no record comes, and the source has no idleAfter'
+
 const KINDS = {
-  restarting: {
-    effect: 'waits',
-    code: 'WORKER_FAILED',
-    begins: 'the process of the worker has ended: it is started again',
-    endsWithinS: 30,
-  },
-  silent: {
-    effect: 'waits',
-    begins: 'the process of the worker does not respond',
-    endsWithinS: 5,
-  },
-  unavailable: {
-    effect: 'waits',
-    code: 'BROKER_UNAVAILABLE',
-    begins: 'the worker is not a member of its group: it tries again',
-    endsWithinS: 10,
-  },
-  unreadable: {
-    effect: 'waits',
-    code: 'BROKER_UNAVAILABLE',
-    begins: 'the partition cannot be read',
-    does: 'cannot be read',
-    endsWithinS: 5,
-  },
-  commit: {
-    effect: 'waits',
-    code: 'COMMIT_FAILED',
-    begins: 'commits fail or take long: nothing is lost',
-    endsWithinS: 10,
-  },
-  model: {
-    effect: 'waits',
-    code: 'MODEL_FAILING',
-    begins: 'the model can score no event: they wait',
-    does: 'waits',
-    endsWithinS: 30,
-  },
-  schema: {
-    effect: 'waits',
-    code: 'REGISTRY_UNAVAILABLE',
-    begins: 'records cannot be decoded yet: the partition waits',
-    does: 'waits',
-    endsWithinS: 5,
-  },
-  breaker: {
-    effect: 'waits',
-    begins: 'too many dead letters: the partition goes on at 100 records a second',
-    endsWithinS: 30,
-  },
-  rebalance: {
-    effect: 'suffers',
-    code: 'REBALANCING',
-    begins: 'the group has been rebalancing for more than 5 s: nothing is committed meanwhile',
-    ends: 'the group is balanced again',
-    endsWithinS: 5,
-  },
-  system: {
-    effect: 'suffers',
-    begins: 'a system does not answer: rows of its stores are substitutes, and values for it wait',
-    ends: 'the system answers again',
-    endsWithinS: 30,
-  },
-  store: {
-    effect: 'suffers',
-    begins: 'the store does not answer: its rows are substitutes',
-    ends: 'the store answers again',
-    endsWithinS: 30,
-  },
-  table: {
-    effect: 'suffers',
-    begins: 'the table is not updated until this ends',
-    ends: 'the table is up to date again',
-    endsWithinS: 10,
-  },
-  unknown: {
-    effect: 'suffers',
-    code: 'SCHEMA_UNKNOWN',
-    begins: 'a schema does not exist: its records are set aside',
-    ends: 'no record had an unknown schema for a minute',
-    does: 'sets records aside',
-    endsWithinS: 60,
-  },
-  writing: {
-    effect: 'suffers',
-    begins: 'writing to the brokers is slow',
-    ends: 'writing to the brokers is fast again',
-    endsWithinS: 5,
-  },
-  idle: {
-    effect: 'stays',
-    begins: 'the watermark is held back: no record comes, and the source has no idleAfter',
-    endsWithinS: 1,
-  },
-  shadow: {
-    effect: 'suffers',
-    begins: 'scores of a shadow are not written: they are dropped',
-    ends: 'scores of a shadow are written again',
-    endsWithinS: 60,
-  },
-  'shadow-off': {
-    effect: 'suffers',
-    begins: 'a shadow is off until the worker starts again',
-    ends: 'the shadow is on again',
-    endsWithinS: 60,
-  },
+  restarting: waits(ENDED, 30, { code: 'WORKER_FAILED' }),
+  silent: waits('the process of the worker does not respond', 5),
+  unavailable: waits(NO_MEMBER, 10, { code: 'BROKER_UNAVAILABLE' }),
+  unreadable: waits('the partition cannot be read', 5, {
+    ...{ code: 'BROKER_UNAVAILABLE', does: 'cannot be read' },
+  }),
+  commit: waits('commits fail or take long: nothing is lost', 10, { code: 'COMMIT_FAILED' }),
+  model: waits('the model can score no event: they wait', 30, {
+    ...{ code: 'MODEL_FAILING', does: 'waits' },
+  }),
+  schema: waits(UNDECODED, 5, { code: 'REGISTRY_UNAVAILABLE', does: 'waits' }),
+  breaker: waits(SLOWED, 30),
+  rebalance: suffers(
+    [
+      'the group has been rebalancing for more than 5 s: nothing is committed meanwhile',
+      'the group is balanced again',
+    ],
+    5,
+    { code: 'REBALANCING' },
+  ),
+  system: suffers(
+    [
+      'a system does not answer: rows of its stores are substitutes, and values for it wait',
+      'the system answers again',
+    ],
+    30,
+  ),
+  store: suffers(
+    ['the store does not answer: its rows are substitutes', 'the store answers again'],
+    30,
+  ),
+  table: suffers(['the table is not updated until this ends', 'the table is up to date again'], 10),
+  unknown: suffers(
+    [
+      'a schema does not exist: its records are set aside',
+      'no record had an unknown schema for a minute',
+    ],
+    60,
+    { code: 'SCHEMA_UNKNOWN', does: 'sets records aside' },
+  ),
+  writing: suffers(['writing to the brokers is slow', 'writing to the brokers is fast again'], 5),
+  idle: { effect: 'stays', begins: HELD_BACK, endsWithinS: 1 },
+  shadow: suffers(
+    [
+      'scores of a shadow are not written: they are dropped',
+      'scores of a shadow are written again',
+    ],
+    60,
+  ),
+  'shadow-off': suffers(['a shadow is off until the worker starts again'], 60),
 } satisfies Readonly<Record<string, KindOfTrouble>>
 
 export type TroubleKind = keyof typeof KINDS

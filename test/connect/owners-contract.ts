@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import type { Assignment, Loss, Owners, Pausable, TopicPartition } from '../../src/connect/port.ts'
 import { partitionName } from '../../src/kernel/ids.ts'
 import { thrownBy } from '../support/thrown.ts'
-import type { DefineTest, Driver } from './driver.ts'
+import { type DefineTest, type Driver, numbered } from './driver.ts'
 import { Listener } from './listener.ts'
 
 // Who owns the partitions of a group, as its members are told.
@@ -184,5 +184,21 @@ export function ownersTests(test: DefineTest): void {
     expect(members.every(({ id, clientId, host }) => id && clientId && host)).toBe(true)
     for (const { member } of all) await member.leave()
     expect(await driver.records.members(group)).toEqual([])
+  })
+
+  test('offsets of a group are set while it has no members, and only then', async (driver) => {
+    const { join, group, topic } = await meet(driver)
+    await driver.produce(numbered(topic, 1, 3))
+    const set = (nextOffset: number, metadata: string) =>
+      driver.records.setOffsets(group, [{ topic, partition: 1, nextOffset, metadata }])
+    const committed = async () => (await driver.records.source.offsets(group, topic))[1]?.committed
+    await set(2, 'a note')
+    expect(await committed()).toEqual({ nextOffset: 2, metadata: 'a note' })
+    const { member } = await join()
+    await expect(set(1, '')).rejects.toMatchObject({ code: 'GROUP_ACTIVE', where: group })
+    expect(await committed()).toEqual({ nextOffset: 2, metadata: 'a note' })
+    await member.leave()
+    await set(0, '')
+    expect(await committed()).toEqual({ nextOffset: 0, metadata: '' })
   })
 }

@@ -14,6 +14,7 @@ import { VARIABLES } from '../../src/cli/environment.ts'
 import { graph } from '../../src/cli/graph.ts'
 import { init } from '../../src/cli/init.ts'
 import { model } from '../../src/cli/model.ts'
+import { offsetsCommand } from '../../src/cli/offsets.ts'
 import { produceCommand } from '../../src/cli/produce.ts'
 import { replayCommand } from '../../src/cli/replay.ts'
 import { run } from '../../src/cli/run.ts'
@@ -45,6 +46,7 @@ const COMMANDS: readonly Command[] = [
   advise(),
   model(),
   dlq(),
+  offsetsCommand(),
   status(),
 ]
 

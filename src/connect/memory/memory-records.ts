@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
+import { groupActive } from '../group-member.ts'
 import {
   type Chunk,
   type Committed,
@@ -131,6 +132,13 @@ export class MemoryRecords implements Records, Source, Topics, Groups {
 
   async members(group: string): Promise<readonly GroupMember[]> {
     return this.#group(group).members
+  }
+
+  async setOffsets(group: string, offsets: readonly (TopicPartition & Committed)[]): Promise<void> {
+    if (this.#group(group).members.length > 0) throw groupActive(group)
+    for (const { topic, partition, ...committed } of offsets) {
+      this.resetOffset(group, { topic, partition }, committed)
+    }
   }
 
   async offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {

@@ -92,7 +92,7 @@ function planRebuild(
     reason:
       checkpoint !== undefined
         ? 'the definition of its windows has changed'
-        : metadata !== null
+        : metadata !== null && metadata.topologies.size > 0
           ? 'the group has not run this topology before'
           : assignment.metadata === null
             ? 'the group has committed nothing'
@@ -118,6 +118,6 @@ export function checkPartitions(topic: string, committed: number, now: number): 
   const message = `topic "${topic}" has ${now} partitions; it had ${committed} when this group committed`
   const hint =
     "keys have moved between partitions, and a key's windows would start empty in the middle of its events: " +
-    'read the topic with another group (--group), from its start or its end (--from); see docs/restart.md, "More partitions"'
+    'go on with another group: tidemark offsets copy FILE --to-group G; see docs/restart.md, "More partitions"'
   throw new TidemarkError('TOPIC_CHANGED', message, { where: topic, hint })
 }

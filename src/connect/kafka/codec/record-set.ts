@@ -68,7 +68,9 @@ export class RecordSet {
   /** The batch that {@link unpack} has to unpack. */
   #large: Packed | null = null
   #tooLarge: PackedBatch | null = null
+  /** The first and the last offset of the batch that is being read. */
   #offset: number
+  #lastOffset: number
   #position: number
 
   /**
@@ -80,6 +82,7 @@ export class RecordSet {
     this.#mostUnpacked = options.maxUnpackedBytes ?? MOST_UNPACKED_BYTES
     this.#aborted = new AbortedTransactions(options.aborted)
     this.#offset = options.fromOffset
+    this.#lastOffset = options.fromOffset
     this.#position = options.fromOffset
     const { nextOffset, leaderEpoch, end } = this.#located(() => this.#walk())
     this.nextOffset = nextOffset
@@ -117,6 +120,7 @@ export class RecordSet {
     if (large === null) return
     const { header, at, to } = large
     this.#offset = header.baseOffset
+    this.#lastOffset = header.lastOffset
     const packed = this.#set.subarray(at + HEADER_BYTES, to)
     let bytes: Buffer
     try {
@@ -138,8 +142,8 @@ export class RecordSet {
     for (;;) {
       const length = lengthOfBatch(this.#set, end)
       if (length === null || end + length > this.#set.length) break
-      this.#offset = readBaseOffset(this.#set, end)
-      nextOffset = Math.max(nextOffset, readLastOffset(this.#set, end) + 1)
+      this.#locate(end)
+      nextOffset = Math.max(nextOffset, this.#lastOffset + 1)
       leaderEpoch = readLeaderEpoch(this.#set, end)
       end += length
     }
@@ -172,6 +176,7 @@ export class RecordSet {
     const columns = new RecordColumns(bytes, capacity, this.#o.fromOffset)
     for (const [i, batch] of batches.entries()) {
       this.#offset = batch.header.baseOffset
+      this.#lastOffset = batch.header.lastOffset
       columns.decode(batch, shifts[i] as number, most)
     }
     if (this.#open?.left === 0) this.#open = null
@@ -202,7 +207,7 @@ export class RecordSet {
   #next(): Packed {
     const at = this.#at
     const to = at + (lengthOfBatch(this.#set, at) as number)
-    this.#offset = readBaseOffset(this.#set, at)
+    this.#locate(at)
     if (!isIntact(this.#set, at, to)) {
       throw corrupt(`the checksum of a batch of ${to - at} bytes is wrong`)
     }
@@ -282,9 +287,18 @@ export class RecordSet {
     }
   }
 
+  #locate(at: number): void {
+    this.#offset = readBaseOffset(this.#set, at)
+    this.#lastOffset = readLastOffset(this.#set, at)
+  }
+
   #placed(error: unknown): TidemarkError {
-    const { code, hint } = error instanceof TidemarkError ? error : UNKNOWN
-    const where = `${this.#o.partition}@${this.#offset}`
+    const { code, hint: given } = error instanceof TidemarkError ? error : UNKNOWN
+    const { partition } = this.#o
+    const where = `${partition}@${this.#offset}`
+    const place = `${partition.slice(partition.lastIndexOf('-') + 1)}/${this.#lastOffset}`
+    const skip = `check the disk of the broker; to go on behind the batch: tidemark offsets skip FILE ${place}`
+    const hint = code === 'BATCH_CORRUPT' ? skip : given
     return new TidemarkError(code, messageOf(error), { where, hint, cause: error })
   }
 }

@@ -29,7 +29,7 @@ export function refuseIfRecreated({ topic, partition, ...mark }: LogMark, broker
   const message = `topic "${topic}" was deleted and created again: its id was ${mark.topicId} and is now ${now}`
   const where = position(topic, partition, mark.nextOffset)
   const hint =
-    'read the new topic under another group, or delete what the group has committed (kafka-consumer-groups.sh --delete-offsets)'
+    'read the new topic under another group, or with all workers stopped: tidemark offsets reset FILE --to earliest'
   throw new TidemarkError('TOPIC_CHANGED', message, { where, hint })
 }
 

@@ -1,7 +1,9 @@
 import kafkajs from 'kafkajs'
 import { configFault, TidemarkError } from '../../../kernel/errors.ts'
 import { partitionName } from '../../../kernel/ids.ts'
+import { groupActive } from '../../group-member.ts'
 import type {
+  Committed,
   GroupMember,
   Needs,
   NewTopic,
@@ -29,6 +31,8 @@ import { CODE, type Coded, hasMoved, isDenied, nameOfCode } from '../wire/protoc
 import { GroupOffsets, readMark } from './group-offsets.ts'
 
 const { MemberAssignment } = kafkajs.AssignerProtocol
+/** Whose commits a group accepts only while it has no members. */
+const NO_MEMBER = { generationId: -1, memberId: '' }
 
 const SETTINGS = [
   'max.message.bytes',
@@ -128,6 +132,16 @@ export class KafkaAdmin {
         return { id: memberId, clientId, host: clientHost.replace(/^\//, ''), partitions }
       })
     })
+  }
+
+  async setOffsets(group: string, offsets: readonly (TopicPartition & Committed)[]): Promise<void> {
+    const all = offsets.map(({ nextOffset, ...rest }) => ({ ...rest, offset: nextOffset }))
+    try {
+      await this.#ask((brokers) => new GroupOffsets(brokers, group).commit(NO_MEMBER, all))
+    } catch (error) {
+      const { code } = error as TidemarkError
+      throw code === 'FENCED' || code === 'REBALANCING' ? groupActive(group) : error
+    }
   }
 
   /**
