@@ -3,6 +3,7 @@ import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { KafkaWriter } from '../../src/connect/kafka/produce/producer.ts'
 import type { KafkaReader } from '../../src/connect/kafka/reader.ts'
 import { partitionOf } from '../../src/connect/memory/log.ts'
+import type { GroupStatusJob } from '../../src/jobs/group-status.ts'
 import { paymentLines } from '../bench/payments.ts'
 import { type Outcome, outcomeOf, type Place, placeOf } from '../golden/answers.ts'
 import { until } from '../services/cluster.ts'
@@ -118,7 +119,21 @@ export class CardFraud {
 
   /** Starts a worker of its group. */
   run(...flags: readonly string[]): Running {
-    return start(['run', ...this.#run, '--group', this.#group, ...flags])
+    return start(['run', ...this.place, ...flags])
+  }
+
+  /** Its topology and topics, as flags. */
+  get place(): readonly string[] {
+    return [...this.#run, '--group', this.#group]
+  }
+
+  /** How to ask for the status of its group. @param url where a worker serves HTTP */
+  statusJob(url: URL): GroupStatusJob {
+    const { payments: source, ...others } = this.#topics
+    return {
+      ...{ group: this.#group, sources: [source], others: Object.values(others) },
+      ...{ records: this.#records, urls: [url], token: null },
+    }
   }
 
   /** The outputs as they come. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { CardFraud, payments, unanswered } from '../integration/card-fraud.ts'
+import { showsEnd, showsTrouble } from '../integration/status-of-faults.ts'
 import { untilState } from '../integration/until-state.ts'
 import { ownKafkaTest } from '../services/own-kafka.ts'
 import { httpOf } from '../services/tidemark-in-test.ts'
@@ -31,12 +32,14 @@ ownKafkaTest(
 
       kafka.node(1).halt()
       await untilState(http, 'unavailable')
+      await showsTrouble(cards.statusJob(new URL(http)), 'unreadable', 'commit')
       await sleep(GONE_MS)
       await kafka.node(1).restart()
       const backMs = performance.now()
       await untilState(http, 'running')
       // It takes its former self out of the group, whose session would hold up the next one's join.
       expect(performance.now() - backMs).toBeLessThan((SESSION_S * 1_000) / 2)
+      await showsEnd(cards.statusJob(new URL(http)), 'unreadable', 'commit', 'unavailable')
 
       await cards.send(payments(EVENTS, 2))
       await cards.allCommitted()

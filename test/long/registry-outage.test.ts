@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import type { GroupStatusJob } from '../../src/jobs/group-status.ts'
 import { PARTITIONS, PaymentVersions } from '../integration/payment-versions.ts'
 import { type Answers, RegisteredCards } from '../integration/registered-cards.ts'
+import { showsEnd, showsTrouble, workerAlone } from '../integration/status-of-faults.ts'
 import { untilState } from '../integration/until-state.ts'
 import { until } from '../services/cluster.ts'
 import type { KafkaNode } from '../services/from-maven.ts'
@@ -27,6 +29,7 @@ const MALFORMED_BYTES = 5
 interface Worker {
   readonly cards: RegisteredCards
   readonly http: string
+  readonly job: GroupStatusJob
 }
 
 ownKafkaTest(
@@ -40,10 +43,14 @@ ownKafkaTest(
     const stopFeed = feedUntilStopped(kafka, topic, versions)
     const cards = await RegisteredCards.on({ kafka, registry }, topic)
     const run = cards.run(...FLAGS)
-    const worker = { cards, http: await httpOf(run) }
+    const http = await httpOf(run)
+    const opened = new KafkaRecords(plainOptions(kafka))
+    onTestFinished(() => opened.close())
+    const worker = { cards, http, job: workerAlone(http, opened) }
     await cards.moves(ALL)
     await withoutRegistry(worker, registry, versions)
     await recovered(worker, 'registry')
+    await showsEnd(worker.job, 'schema')
     await withoutBroker(worker, node(1))
     await recovered(worker, 'broker')
     run.process.kill('SIGKILL')
@@ -79,7 +86,7 @@ ownKafkaTest(
 
 /** A new schema is in use from the moment at which the registry is gone. */
 async function withoutRegistry(
-  { cards, http }: Worker,
+  { cards, http, job }: Worker,
   registry: RegistryService,
   versions: PaymentVersions,
 ): Promise<void> {
@@ -88,6 +95,7 @@ async function withoutRegistry(
   useSecond()
   const { reason } = await untilState(http, 'unavailable')
   expect(reason).toContain('waits: the schema registry: connect')
+  await showsTrouble(job, 'schema')
   await sleep(GONE_MS)
   // Only the partitions with the new schema wait, once they are through what came before it.
   const oddWait = async () => {

@@ -92,3 +92,22 @@ test('a partition is idle once it was read to its end and nothing has come for a
   observe(consumed)
   expect(isIdle()).toBe(false)
 })
+
+test('the status of 50 partitions takes less than 5 ms of CPU', () => {
+  const place = (n: number) => ({ topic: 'payments', partition: n })
+  const { status } = observed(
+    ...Array.from({ length: 50 }, (_, n) => [
+      { ...assigned, partition: place(n) },
+      { ...consumed, partition: place(n) },
+      { ...processed, partition: place(n) },
+    ]).flat(),
+    committed,
+  )
+  const text = () => JSON.stringify(status())
+  expect(text().length).toBeGreaterThan(5_000)
+  const times = 200
+  const before = process.cpuUsage()
+  for (let n = 0; n < times; n++) text()
+  const { user, system } = process.cpuUsage(before)
+  expect((user + system) / 1_000 / times).toBeLessThan(5)
+})

@@ -122,7 +122,7 @@ describe('a worker with a name by default', () => {
     onTestFinished(() => brokers.close())
     await brokers.connect()
     const { members } = await membersNamed(name, set.group, brokers)
-    expect(members).toEqual([
+    expect(members).toMatchObject([
       { memberId: expect.any(String), clientId: name, clientHost: '/127.0.0.1' },
     ])
   })
