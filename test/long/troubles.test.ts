@@ -131,8 +131,10 @@ kafkaTest(
   async (kafka) => {
     const place = await placeOn(kafka)
     const job = await working(place, sumsOf(place), { deadLetterBreakerPercent: 50 })
-    await place.send(9_000, 'no JSON')
+    await place.send(3_600, 'no JSON')
     await showsTrouble(job, 'breaker')
+    await place.send(4_500)
+    await showsEnd(job, 'breaker')
   },
   60_000,
 )
@@ -230,10 +232,12 @@ kafkaTest(
       redis: { urls: redis.urls, password: null, ca: null },
     })
     await place.send(20)
-    await redis.stop()
+    redis.signal('SIGKILL')
     const sending = setInterval(() => void place.send(20), 500)
     onTestFinished(() => clearInterval(sending))
     await showsTrouble(job, 'system', 'store')
+    await redis.restart()
+    await showsEnd(job, 'system', 'store')
   },
   60_000,
 )
@@ -262,11 +266,11 @@ kafkaTest(
     onTestFinished(() => cards.close())
     const name = freshName('worker')
     const address = kafka.brokers[0] as string
-    await limitProducer(address, name, 5_000)
+    await limitProducer(address, name, 30_000)
     onTestFinished(() => limitProducer(address, name, null))
     const url = new URL(await httpOf(cards.run('--http-port', '0', '--worker-name', name)))
     const job = cards.statusJob(url)
-    await cards.send(payments(5_000, 1))
+    await cards.send(payments(2_000, 1))
     await showsTrouble(job, 'writing', 'commit')
     await limitProducer(address, name, null)
     await cards.allCommitted()
