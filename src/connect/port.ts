@@ -422,6 +422,11 @@ export interface GroupMember {
   readonly partitions: readonly TopicPartition[]
 }
 
+export interface DamagedBatch {
+  readonly offset: number
+  readonly nextOffset: number
+}
+
 /** The groups of a log, looked at from outside. */
 export interface Groups extends Pick<Source, 'offsets'> {
   /**
@@ -434,6 +439,12 @@ export interface Groups extends Pick<Source, 'offsets'> {
    * @throws TidemarkError `GROUP_ACTIVE`: it has members · as {@link members}
    */
   setOffsets(group: string, offsets: readonly (TopicPartition & Committed)[]): Promise<void>
+  /**
+   * Returns the first offset of the damaged batch at an offset within the log, and the one behind it;
+   * `null`: the batch there can be decoded.
+   * @throws TidemarkError as {@link members} · `BATCH_CORRUPT`: its end cannot be told
+   */
+  damagedBatch(at: TopicPartition & { readonly offset: number }): Promise<DamagedBatch | null>
 }
 
 /** The topics of a log, and their records outside of any group. */

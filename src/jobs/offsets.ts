@@ -3,8 +3,9 @@ import type { Committed, Groups, LogPoint, PartitionOffsets, Topics } from '../c
 import { keepsState } from '../engine/plan.ts'
 import { configFault, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
-import { someOf } from '../kernel/wording.ts'
+import { grouped, someOf } from '../kernel/wording.ts'
 import {
+  type CheckpointMetadata,
   type ChosenVariants,
   encodeMetadata,
   metadataAt,
@@ -93,7 +94,7 @@ export async function planOffsets(job: OffsetsJob, change: OffsetChange) {
     }
   } else for (const { partitions } of notes) checkPartitions(topic, partitions, count)
   const variants = notes.find((note) => note.variants.size > 0)?.variants ?? new Map()
-  const placeOf = await placing(job, change)
+  const placeOf = await placing(job, change, offsets)
   const remarks: string[] = []
   const moves = partitionsOf(change, count).flatMap((partition) => {
     const name = partitionName({ topic, partition })
@@ -105,17 +106,19 @@ export async function planOffsets(job: OffsetsJob, change: OffsetChange) {
     }
     if (offset === undefined) return []
     const { lowOffset, endOffset, committed } = offset
-    const { to, remark } = placeOf(offset)
-    if (remark !== undefined) remarks.push(`${name} ${remark}`)
+    const { to, remark, wrong } = placeOf(offset)
+    if (remark !== undefined) remarks.push(`${name}${remark}`)
     if (to === null) return []
     const isBehind = 'skip' in change && to <= (committed?.nextOffset ?? lowOffset)
     if (to < lowOffset || to > endOffset) {
       fault(`${name}@${to}`, `the log holds ${lowOffset} to ${endOffset}`)
     } else if (isBehind) fault(`${name}@${to}`, 'the group is there already, or behind it')
+    else if (wrong !== undefined) fault(`${name}@${to - 1}`, wrong, SKIP_HINT)
     if (!('copy' in change) && to === lowOffset && lowOffset > 0) {
       remarks.push(`${name} begins at ${lowOffset}: records before were deleted`)
     }
-    return [moveOf(offset, { to, isCopy: 'copy' in change, count, variants, definition })]
+    const kind = 'copy' in change ? 'copy' : 'skip' in change ? 'skip' : 'reset'
+    return [moveOf(offset, { to, kind, count, variants, definition })]
   })
   refuseIfAny(faults)
   if (notes.length === 0)
@@ -146,21 +149,45 @@ interface Placed {
   /** `null`: it stays. */
   readonly to: number | null
   readonly remark?: string
+  /** Why it must not be set there. */
+  readonly wrong?: string
 }
+
+const REREAD =
+  'no note says where windows begin, so a rebuild would read the batch again: start the workers with --rebuild none'
+const SKIP_HINT = 'PARTITION/OFFSET is in the hint of BATCH_CORRUPT, for the source of the topology'
 
 /** Returns a function that says where a partition is set. */
 async function placing(
   { definition, records }: OffsetsJob,
   change: OffsetChange,
+  offsets: ReadonlyMap<number, GroupOffset>,
 ): Promise<(offset: GroupOffset) => Placed> {
   if ('copy' in change) return ({ committed }) => ({ to: committed?.nextOffset ?? null })
-  if ('skip' in change) return () => ({ to: change.skip.offset + 1 })
+  if ('skip' in change) {
+    const { partition, offset } = change.skip
+    const { lowOffset = 0, endOffset = 0 } = offsets.get(partition) ?? {}
+    const isInLog = lowOffset <= offset && offset < endOffset
+    const at = { topic: definition.source.topic, partition, offset }
+    const damaged = isInLog ? await records.damagedBatch(at) : null
+    if (damaged === null) return () => ({ to: offset + 1, wrong: 'the batch there is not damaged' })
+    const { offset: first, nextOffset: to } = damaged
+    return ({ committed }) => {
+      const good = first - Math.max(lowOffset, committed?.nextOffset ?? lowOffset)
+      const isNoted = noteOf(committed)?.topologies.has(definition.name) === true
+      const remarks = [
+        ...(good > 0 ? [`${grouped(good)} offsets before the batch are never scored either`] : []),
+        ...(isNoted || !keepsState(definition) ? [] : [REREAD]),
+      ]
+      return { to, ...(remarks.length > 0 && { remark: `: ${remarks.join('; ')}` }) }
+    }
+  }
   const { reset } = change
   if (reset === 'earliest') return ({ lowOffset }) => ({ to: lowOffset })
   if (reset === 'latest') return ({ endOffset }) => ({ to: endOffset })
   if ('offset' in reset) return () => ({ to: reset.offset })
   const since = await records.offsetsSince(definition.source.topic, reset.timeMs)
-  const remark = `has no record at or after ${new Date(reset.timeMs).toISOString()}: its end`
+  const remark = ` has no record at or after ${new Date(reset.timeMs).toISOString()}: its end`
   return (offset) => {
     const found = since.get(partitionName(offset)) ?? -1
     return found < 0 ? { to: offset.endOffset, remark } : { to: Math.max(found, offset.lowOffset) }
@@ -169,27 +196,48 @@ async function placing(
 
 interface Moving {
   readonly to: number
-  readonly isCopy: boolean
+  readonly kind: 'reset' | 'skip' | 'copy'
   readonly count: number
   readonly variants: ChosenVariants
   readonly definition: Definition
 }
 
-/** An offset that stays keeps its note; of another only the variants of the group are kept. */
+/**
+ * An offset that stays keeps its note; of another only the variants of the group are kept. Behind a
+ * damaged batch, windows begin anew: a rebuild would read it again.
+ */
 function moveOf({ partition, committed, lowOffset }: GroupOffset, moving: Moving) {
-  const { to, isCopy, count, variants, definition } = moving
+  const { to, kind, count, variants, definition } = moving
   const from = committed?.nextOffset ?? null
   const note = noteOf(committed)
   const isKept = from === to && note?.partitions === count
   const checkpoint = isKept ? note.topologies.get(definition.name) : undefined
-  const left = { partitions: count, lastRecord: null, topologies: new Map(), range: null, variants }
-  const lost = variants.size === 0 ? '' : encodeMetadata(left)
-  const distance = from === null || isCopy ? 0 : from - to
+  const topologies = kind === 'skip' ? cutAt(to, note) : NO_TOPOLOGIES
+  const left = { partitions: count, lastRecord: null, topologies, range: null, variants }
+  const lost = variants.size + topologies.size === 0 ? '' : encodeMetadata(left)
+  const distance = from === null || kind === 'copy' ? 0 : from - to
+  const readFrom = topologies.get(definition.name) ?? checkpoint
   return {
     ...{ partition, from, to },
     scoredAgain: Math.max(0, distance),
     neverScored: Math.max(0, -distance),
-    readForWindows: keepsState(definition) ? to - (checkpoint?.from.offset ?? lowOffset) : 0,
+    readForWindows: keepsState(definition) ? to - (readFrom?.from.offset ?? lowOffset) : 0,
     metadata: (isKept ? committed?.metadata : undefined) ?? lost,
   }
+}
+
+const NO_TOPOLOGIES: CheckpointMetadata['topologies'] = new Map()
+
+/**
+ * The checkpoints of windows that begin anew at an offset, and are marked as incomplete until the
+ * first event there is a horizon old. Event times before it bound the watermark as they did.
+ */
+function cutAt(offset: number, note: CheckpointMetadata | null): CheckpointMetadata['topologies'] {
+  const all = note?.topologies ?? NO_TOPOLOGIES
+  return new Map(
+    [...all].map(([name, checkpoint]) => {
+      const from = { ...checkpoint.from, offset }
+      return [name, { ...checkpoint, from, wholeFromMs: null }]
+    }),
+  )
 }

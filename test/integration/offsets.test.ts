@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { NewRecord } from '../../src/connect/port.ts'
@@ -7,6 +9,7 @@ import { withTopics } from '../../src/topology/graph.ts'
 import { sums, worker } from '../runtime/memory-workers.ts'
 import { START_MS } from '../runtime/support.ts'
 import { until } from '../services/cluster.ts'
+import type { OwnKafka } from '../services/from-maven.ts'
 import {
   freshName,
   type KafkaService,
@@ -15,6 +18,7 @@ import {
   readTopic,
 } from '../services/kafka.ts'
 import { addPartitions } from '../services/operator.ts'
+import { ownKafkaTest } from '../services/own-kafka.ts'
 import { tidemark } from '../services/tidemark-in-test.ts'
 import { createTopics } from '../services/topics.ts'
 import { headerOf } from '../support/headers.ts'
@@ -53,7 +57,8 @@ async function place(kafka: KafkaService) {
   const outputs = async () =>
     (await readTopic(records, results)).map((record) => {
       const { n, sum } = JSON.parse(String(record.value)) as { n: number; sum: number }
-      return { id: headerOf(record, 'tidemark-id'), n, sum }
+      const isWarming = headerOf(record, 'tidemark-warming') === 'true'
+      return { id: headerOf(record, 'tidemark-id'), n, sum, isWarming }
     })
   const change = async (definition: Definition, asked: OffsetChange) => {
     const job = { definition, group, records }
@@ -126,6 +131,48 @@ kafkaTest(
   },
 )
 
+ownKafkaTest('behind a damaged batch a skip lets the worker go on, once', async (kafka) => {
+  const [{ dir }] = kafka.nodes as [OwnKafka['nodes'][number]]
+  const { records, events, group, mended, send, work, outputs, change, close } = await place(
+    kafka.service,
+  )
+  await send(0, 25)
+  await work(mended)
+  const before = await outputs()
+  await send(25, 30)
+  await send(30, 35)
+  await send(35, 60)
+  damage(join(dir, 'data', `${events}-0`, `${'0'.repeat(20)}.log`), 2)
+  const its = new KafkaRecords(plainOptions(kafka.service))
+  const { worker: ended } = await worker(its, [mended], { group })
+  await expect(ended.done).rejects.toMatchObject({
+    code: 'BATCH_CORRUPT',
+    where: `${events}-0@30`,
+    hint: expect.stringContaining('tidemark offsets skip FILE 0/34') as unknown,
+  })
+  await its.close()
+  for (const offset of [29, 35]) {
+    await expect(change(mended, { skip: { partition: 0, offset } })).rejects.toThrow('not damaged')
+  }
+  await change(mended, { skip: { partition: 0, offset: 34 } })
+  expect((await records.offsets(group, events))[0]?.committed?.nextOffset).toBe(35)
+  expect(await work(mended)).toBe(25)
+  expect((await outputs()).slice(before.length)).toMatchObject([
+    { n: 5, isWarming: true },
+    { n: 10, isWarming: true },
+  ])
+  await close()
+})
+
+/** Changes one bit of the nth batch of a file of the log. */
+function damage(file: string, nth: number): void {
+  const bytes = readFileSync(file)
+  let at = 0
+  for (let i = 0; i < nth; i++) at += 12 + bytes.readInt32BE(at + 8)
+  bytes.writeUInt8(bytes.readUInt8(at + 100) ^ 1, at + 100)
+  writeFileSync(file, bytes)
+}
+
 kafkaTest(
   'with a member the command is refused with exit 3 and names it; without, it does what it says',
   async (kafka) => {
@@ -181,10 +228,10 @@ kafkaTest(
       expect.stringContaining('15 scored again; at most 5 read for windows first'),
     ])
     expect(await committed()).toBe(5)
-    expect((await run('skip', '0/7', '--execute')).code).toBe(0)
-    expect(await committed()).toBe(8)
+    const intact = await run('skip', '0/7', '--execute')
+    expect([intact.code, intact.stderr]).toEqual([3, expect.stringContaining('is not damaged')])
     const shown = await run('show', '--json')
-    expect(JSON.parse(shown.stdout)).toMatchObject([{ partition: 0, committed: { nextOffset: 8 } }])
+    expect(JSON.parse(shown.stdout)).toMatchObject([{ partition: 0, committed: { nextOffset: 5 } }])
     await close()
   },
 )

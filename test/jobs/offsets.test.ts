@@ -125,12 +125,26 @@ test('the plan says what retention has cut', async () => {
   expect(notes).toEqual(['events-0 begins at 3: records before were deleted'])
 })
 
-test('a skip goes on behind the offset, and counts what is never scored', async () => {
-  const { job, committed } = given()
+test('a skip goes on behind the damaged batch, with windows that begin there and are marked', async () => {
+  const { job, committed, records } = given()
+  records.damagedBatch = async () => ({ offset: 7, nextOffset: 9 })
   const plan = await planOffsets(job, { skip: { partition: 0, offset: 7 } })
-  expect(plan.moves).toMatchObject([{ from: 6, to: 8, neverScored: 2, scoredAgain: 0 }])
+  expect(plan.moves).toMatchObject([{ from: 6, to: 9, neverScored: 3, readForWindows: 0 }])
+  expect(plan.notes).toEqual(['events-0: 1 offsets before the batch are never scored either'])
   await applyPlan(job, plan)
-  expect(committed()?.nextOffset).toBe(8)
+  const { nextOffset, metadata = '' } = committed() ?? {}
+  const from = { offset: 9, newestMs: AT_MS }
+  expect([nextOffset, decodeMetadata(metadata)?.topologies.get('a')]).toMatchObject([
+    9,
+    { fingerprint: 'f', from, wholeFromMs: null },
+  ])
+})
+
+test('a skip without a note says how the workers must start, or they would read the batch again', async () => {
+  const { job, records } = given('')
+  records.damagedBatch = async () => ({ offset: 6, nextOffset: 9 })
+  const { notes } = await planOffsets(job, { skip: { partition: 0, offset: 6 } })
+  expect(notes[0]).toContain('start the workers with --rebuild none')
 })
 
 test('a copy keeps offsets and notes; with more partitions it keeps the variants alone', async () => {
@@ -168,6 +182,7 @@ test.each<[string, OffsetChange, string[]]>([
   ['an offset beyond the log', reset({ offset: 11 }), ['events-0@11', 'events-1@11']],
   ['a partition that is not there', reset('latest', 0, 7), ['events-7']],
   ['a skip of what is committed', { skip: { partition: 0, offset: 5 } }, ['events-0@6']],
+  ['a skip of a batch that is intact', { skip: { partition: 0, offset: 7 } }, ['events-0@7']],
   ['a skip beyond the log', { skip: { partition: 0, offset: 10 } }, ['events-0@11']],
   ['a copy to itself', { copy: GROUP }, [GROUP]],
 ])('%s is refused, with all that is wrong', async (_, change, where) => {

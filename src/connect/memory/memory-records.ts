@@ -6,6 +6,7 @@ import { groupActive } from '../group-member.ts'
 import {
   type Chunk,
   type Committed,
+  type DamagedBatch,
   type Followed,
   type FollowedRange,
   type FollowOptions,
@@ -139,6 +140,10 @@ export class MemoryRecords implements Records, Source, Topics, Groups {
     for (const { topic, partition, ...committed } of offsets) {
       this.resetOffset(group, { topic, partition }, committed)
     }
+  }
+
+  async damagedBatch(): Promise<DamagedBatch | null> {
+    return null
   }
 
   async offsetsSince(topic: string, timeMs: number): Promise<ReadonlyMap<string, number>> {

@@ -1,8 +1,10 @@
+import { TidemarkError } from '../../../kernel/errors.ts'
 import { partitionName } from '../../../kernel/ids.ts'
 import { lookBackSince, plainLookBack } from '../../group-member.ts'
-import type { LogRecord, Start, TopicPartition } from '../../port.ts'
+import type { DamagedBatch, LogRecord, Start, TopicPartition } from '../../port.ts'
 import type { Brokers } from '../client/brokers.ts'
 import { partitionRefusal, unavailable, withoutLeader } from '../client/errors.ts'
+import { HEADER_BYTES, readBaseOffset, readLastOffset } from '../codec/batch-header.ts'
 import { type Portion, RecordSet } from '../codec/record-set.ts'
 import { type FetchOptions, fetch, listOffsets, ONE_BATCH } from '../wire/fetch.ts'
 import { CODE, hasMoved } from '../wire/protocol.ts'
@@ -67,6 +69,32 @@ async function unpackInto(records: LogRecord[], set: RecordSet): Promise<void> {
     if (portion === null) await set.unpack()
     else if (portion.packed !== null) throw portion.packed.error
     else records.push(...portion.records)
+  }
+}
+
+/**
+ * Where the batch at an offset begins and ends, if it is damaged; `null`: it is not. The header is
+ * all that is left to tell its end by, and may be damaged as well.
+ * @throws TidemarkError `BROKER_UNAVAILABLE` · `AUTHORIZATION` · as a {@link RecordSet}
+ */
+export async function damagedBatch(
+  brokers: Brokers,
+  at: TopicPartition & { readonly offset: number },
+): Promise<DamagedBatch | null> {
+  const { code, fetched } = await fetchFrom(brokers, at, ONE_BATCH)
+  if (code !== CODE.NONE || fetched === undefined) throw partitionRefusal(code, at, READ_RECORDS)
+  const { set, aborted } = fetched
+  try {
+    const from = { partition: partitionName(at), fromOffset: at.offset, aborted }
+    await unpackInto([], new RecordSet(set, from))
+    return null
+  } catch (error) {
+    const kind = error instanceof TidemarkError ? error.code : null
+    if (kind === 'BATCH_TOO_LARGE') return null
+    if (kind !== 'BATCH_CORRUPT' || set.length < HEADER_BYTES) throw error
+    const [offset, lastOffset] = [readBaseOffset(set, 0), readLastOffset(set, 0)]
+    if (offset > at.offset || lastOffset < at.offset) throw error
+    return { offset, nextOffset: lastOffset + 1 }
   }
 }
 

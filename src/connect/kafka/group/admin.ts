@@ -4,6 +4,7 @@ import { partitionName } from '../../../kernel/ids.ts'
 import { groupActive } from '../../group-member.ts'
 import type {
   Committed,
+  DamagedBatch,
   GroupMember,
   Needs,
   NewTopic,
@@ -22,7 +23,7 @@ import {
   withoutLeader,
 } from '../client/errors.ts'
 import { repeated } from '../client/waiting.ts'
-import { readPartition } from '../consume/partition-reads.ts'
+import { damagedBatch, readPartition } from '../consume/partition-reads.ts'
 import { createTopics, describeConfigs, type TopicMetadata } from '../wire/cluster.ts'
 import { type LogEnd, listOffsets } from '../wire/fetch.ts'
 import { describeGroup, type FetchedOffset } from '../wire/groups.ts'
@@ -142,6 +143,13 @@ export class KafkaAdmin {
       const { code } = error as TidemarkError
       throw code === 'FENCED' || code === 'REBALANCING' ? groupActive(group) : error
     }
+  }
+
+  damagedBatch(at: TopicPartition & { readonly offset: number }): Promise<DamagedBatch | null> {
+    return this.#ask(async (brokers) => {
+      await brokers.learn([at.topic])
+      return damagedBatch(brokers, at)
+    })
   }
 
   /**
