@@ -59,7 +59,7 @@ type Target = ReturnType<typeof parsePoint>
 
 function parseTarget(text: string): Target {
   const ago = text.startsWith('-') ? parseDuration(text.slice(1)) : null
-  return ago === null ? parsePoint(text) : { timeMs: Date.now() - ago }
+  return ago === null ? parsePoint(text) : { timeMs: Math.max(0, Date.now() - ago) }
 }
 
 function addPartition(text: string, before: readonly number[] = []): readonly number[] {

@@ -26,7 +26,7 @@ export function groupStart(
   const where = position(topic, partition, nextOffset)
   const hint =
     nextOffset > endOffset
-      ? 'the topic was deleted and created again, or the offset was set by hand: use another group, or set the offset: tidemark offsets reset FILE --to latest'
+      ? 'the topic was deleted and created again, or the offset was set by hand: use another group, or set the offset: tidemark offsets reset FILE --to PLACE'
       : 'records expired before they were read, and their results are lost: tidemark offsets reset FILE --to earliest'
   throw new TidemarkError('OFFSET_OUT_OF_RANGE', message, { where, hint })
 }

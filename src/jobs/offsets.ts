@@ -40,9 +40,8 @@ export type OffsetPlan = Awaited<ReturnType<typeof planOffsets>>
 export async function readOffsets(job: OffsetsJob): Promise<readonly GroupOffset[]> {
   const { topic } = job.definition.source
   const { group, records } = job
-  const needs = { group, reads: [topic], writes: [], guarantee: 'at-least-once' } as const
   const [rights, topics] = await Promise.all([
-    records.missingRights(needs),
+    missingRights(job, group, [topic]),
     records.describe([topic]),
   ])
   const hint = 'if it has another name, give that one: --topic'
@@ -57,6 +56,10 @@ export async function readOffsets(job: OffsetsJob): Promise<readonly GroupOffset
     const checkpoint = noteOf(committed)?.topologies.get(job.definition.name)
     return { ...each, lag, windowsFrom: checkpoint?.from.offset ?? null }
   })
+}
+
+function missingRights({ records }: OffsetsJob, group: string, reads: readonly string[]) {
+  return records.missingRights({ group, reads, writes: [], guarantee: 'at-least-once' })
 }
 
 function noteOf(committed: Committed | null) {
@@ -77,6 +80,7 @@ export async function planOffsets(job: OffsetsJob, change: OffsetChange) {
   const notes = [...offsets.values()].flatMap(({ committed }) => noteOf(committed) ?? [])
   const target = 'copy' in change ? change.copy : group
   const groups = [...new Set([group, target])]
+  if (target !== group) refuseIfAny(await missingRights(job, target, []))
   const members = (await Promise.all(groups.map((name) => records.members(name)))).flat()
   const faults: TidemarkError[] = []
   const fault = (where: string, message: string, hint?: string) =>
@@ -114,11 +118,12 @@ export async function planOffsets(job: OffsetsJob, change: OffsetChange) {
       fault(`${name}@${to}`, `the log holds ${lowOffset} to ${endOffset}`)
     } else if (isBehind) fault(`${name}@${to}`, 'the group is there already, or behind it')
     else if (wrong !== undefined) fault(`${name}@${to - 1}`, wrong, SKIP_HINT)
-    if (!('copy' in change) && to === lowOffset && lowOffset > 0) {
+    const kind = 'copy' in change ? 'copy' : 'skip' in change ? 'skip' : 'reset'
+    const move = moveOf(offset, { to, kind, count, variants, definition })
+    if (lowOffset > 0 && to - move.readForWindows <= lowOffset) {
       remarks.push(`${name} begins at ${lowOffset}: records before were deleted`)
     }
-    const kind = 'copy' in change ? 'copy' : 'skip' in change ? 'skip' : 'reset'
-    return [moveOf(offset, { to, kind, count, variants, definition })]
+    return [move]
   })
   refuseIfAny(faults)
   if (notes.length === 0)
@@ -133,9 +138,11 @@ export async function planOffsets(job: OffsetsJob, change: OffsetChange) {
 export async function applyPlan({ records }: OffsetsJob, plan: OffsetPlan): Promise<void> {
   const { group, topic, moves, members } = plan
   if (members.length > 0) throw groupActive(group, members)
-  const changed = moves.map(({ partition, to: nextOffset, metadata }) => {
-    return { topic, partition, nextOffset, metadata }
-  })
+  const changed = moves
+    .filter(({ isKept }) => !isKept)
+    .map(({ partition, to: nextOffset, metadata }) => {
+      return { topic, partition, nextOffset, metadata }
+    })
   await records.setOffsets(group, changed)
 }
 
@@ -210,8 +217,8 @@ function moveOf({ partition, committed, lowOffset }: GroupOffset, moving: Moving
   const { to, kind, count, variants, definition } = moving
   const from = committed?.nextOffset ?? null
   const note = noteOf(committed)
-  const isKept = from === to && note?.partitions === count
-  const checkpoint = isKept ? note.topologies.get(definition.name) : undefined
+  const isSame = from === to && note?.partitions === count
+  const checkpoint = isSame ? note.topologies.get(definition.name) : undefined
   const topologies = kind === 'skip' ? cutAt(to, note) : NO_TOPOLOGIES
   const left = { partitions: count, lastRecord: null, topologies, range: null, variants }
   const lost = variants.size + topologies.size === 0 ? '' : encodeMetadata(left)
@@ -222,7 +229,9 @@ function moveOf({ partition, committed, lowOffset }: GroupOffset, moving: Moving
     scoredAgain: Math.max(0, distance),
     neverScored: Math.max(0, -distance),
     readForWindows: keepsState(definition) ? to - (readFrom?.from.offset ?? lowOffset) : 0,
-    metadata: (isKept ? committed?.metadata : undefined) ?? lost,
+    metadata: (isSame ? committed?.metadata : undefined) ?? lost,
+    // It stays as it is, with the mark of the member that has committed it.
+    isKept: isSame && kind !== 'copy',
   }
 }
 

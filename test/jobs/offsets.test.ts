@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import {
   applyPlan,
@@ -99,8 +99,11 @@ test.each([
 )
 
 test('a changed offset keeps the variants of the group and loses the rest; one that stays keeps its note', async () => {
-  const { job, committed } = given()
+  const { job, committed, records } = given()
+  const set = vi.spyOn(records, 'setOffsets')
   await applyPlan(job, await planOffsets(job, reset({ offset: 6 }, 0)))
+  // Not even written again, because the member's mark beside it would be lost.
+  expect(set).toHaveBeenCalledWith(GROUP, [])
   expect(committed()).toEqual({ nextOffset: 6, metadata: note() })
   await applyPlan(job, await planOffsets(job, reset('earliest')))
   for (const partition of [0, 1]) {
@@ -122,7 +125,10 @@ test('the plan says what retention has cut', async () => {
   records.deleteBefore({ topic: 'events', partition: 0, offset: 3 })
   const { moves, notes } = await planOffsets(job, reset('earliest', 0))
   expect(moves).toMatchObject([{ to: 3, scoredAgain: 3 }])
-  expect(notes).toEqual(['events-0 begins at 3: records before were deleted'])
+  const cut = ['events-0 begins at 3: records before were deleted']
+  expect(notes).toEqual(cut)
+  // Windows lack them, too.
+  expect((await planOffsets(job, reset({ offset: 5 }, 0))).notes).toEqual(cut)
 })
 
 test('a skip goes on behind the damaged batch, with windows that begin there and are marked', async () => {
@@ -210,6 +216,14 @@ test('a missing topic and a missing right are refused together', async () => {
     { code: 'AUTHORIZATION' },
     { code: 'TOPIC_MISSING' },
   ])
+})
+
+test('a right to the group that gets a copy is missed before anything is planned', async () => {
+  const { job, records } = given()
+  const denied = new TidemarkError('AUTHORIZATION', 'no READ')
+  records.missingRights = async (needs?: { group: string }) =>
+    needs?.group === 'h' ? [denied] : []
+  expect(await faultsBy(planOffsets(job, { copy: 'h' }))).toEqual([denied])
 })
 
 test('partitions that were added since are not reset, because their windows would be wrong', async () => {
