@@ -230,6 +230,11 @@ kafkaTest(
     expect(await committed()).toBe(5)
     const intact = await run('skip', '0/7', '--execute')
     expect([intact.code, intact.stderr]).toEqual([3, expect.stringContaining('is not damaged')])
+    expect((await run('copy', '--to-group', `${group}-2`, '--execute')).code).toBe(0)
+    expect((await records.offsets(`${group}-2`, events))[0]?.committed?.nextOffset).toBe(
+      await committed(),
+    )
+    expect((await run('show')).stdout).toContain('windows from')
     const shown = await run('show', '--json')
     expect(JSON.parse(shown.stdout)).toMatchObject([{ partition: 0, committed: { nextOffset: 5 } }])
     await close()
