@@ -12,7 +12,7 @@ import { parsePosition } from './dlq.ts'
 import { say, sayNotes, writeResult } from './print.ts'
 
 const SETTINGS = ['group', 'topic', ...CLUSTER_SETTINGS] as const
-/** What a restart reads in a second, as measured with card-fraud on one core. */
+/** Offsets that a restart reads in a second, as measured with card-fraud on one core. */
 const READ_PER_SECOND = 250_000
 
 interface Flags extends Record<string, unknown> {

@@ -435,7 +435,7 @@ export interface Groups extends Pick<Source, 'offsets'> {
    */
   members(group: string): Promise<readonly GroupMember[]>
   /**
-   * Sets what a group has committed.
+   * Sets the committed offsets of a group.
    * @throws TidemarkError `GROUP_ACTIVE`: it has members · as {@link members}
    */
   setOffsets(group: string, offsets: readonly (TopicPartition & Committed)[]): Promise<void>

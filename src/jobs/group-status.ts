@@ -27,7 +27,7 @@ export interface GroupStatusJob {
   readonly records: Groups & Pick<Topics, 'describe'>
   /** Where workers serve HTTP. */
   readonly urls: readonly URL[]
-  /** What they ask of those who want their status. */
+  /** The token of those who may ask them; `null`: none is needed. */
   readonly token: string | null
 }
 

@@ -13,7 +13,7 @@ import {
 import { checkPartitions } from '../runtime/commit/restart-plan.ts'
 import type { Definition } from '../topology/definition.ts'
 
-// What a group has committed: shown, and changed while it has no members. Counts are differences of
+// The offsets that a group has committed: shown, and changed while it has no members. Counts are differences of
 // offsets: markers of transactions are among them.
 
 export interface OffsetsJob {
@@ -30,7 +30,7 @@ export type OffsetChange =
 
 export interface GroupOffset extends PartitionOffsets {
   readonly lag: number
-  /** From where a restart reads again for windows; `null`: nothing is noted beside the offset. */
+  /** The offset from which a restart reads again for windows; `null`: nothing is noted beside the offset. */
   readonly windowsFrom: number | null
 }
 

@@ -9,17 +9,17 @@ import { someOf } from '../kernel/wording.ts'
 
 interface KindOfTrouble {
   /**
-   * What becomes of the work: it waits (the worker is unavailable) · goes on with less, or slower ·
+   * The effect on the work: it waits (the worker is unavailable) · goes on with less, or slower ·
    * only windows are kept open.
    */
   readonly effect: 'waits' | 'suffers' | 'stays'
-  /** What is wrong, without what a system outside has said about it. */
+  /** The sentence for people, without the words of a system outside. */
   readonly begins: string
   /** The longest time until its end is noticed, seconds. */
   readonly endsWithinS: number
   /** The error that is most often behind it. */
   readonly code?: Code
-  /** What partitions do meanwhile; without it the reason says it. */
+  /** The verb of its partitions, where the reason does not say it. */
   readonly does?: string
   /** The end in the log, of a kind that does not change the state of the worker. */
   readonly ends?: string
@@ -105,7 +105,7 @@ export type TroubleKind = keyof typeof KINDS
 export const TROUBLES: Readonly<Record<TroubleKind, KindOfTrouble>> = KINDS
 export const WORST_FIRST = Object.keys(KINDS) as readonly TroubleKind[]
 
-/** What a trouble is about, as far as its kind has it. */
+/** Labels of a trouble, as far as its kind has them. */
 interface TroubleLabels {
   readonly topology?: string
   readonly partition?: TopicPartition
@@ -132,7 +132,7 @@ export interface Trouble extends TroubleReport {
 
 const IN_ORDER = new Intl.Collator('en', { numeric: true })
 
-/** What is wrong now. */
+/** All troubles that go on now. */
 export class Troubles {
   readonly #clock: { nowMs(): number }
   readonly #all = new Map<string, Trouble>()
@@ -168,7 +168,7 @@ export class Troubles {
   }
 
   /**
-   * Everything that is wrong, with what was said about it; `null`: nothing is.
+   * Everything that is wrong, with the reasons that were reported; `null`: nothing is.
    * @default of any effect
    */
   reason(wanted?: KindOfTrouble['effect']): string | null {
