@@ -4,9 +4,11 @@ import type { LogPoint } from '../connect/port.ts'
 import { parseJson } from '../formats/json/parse-json.ts'
 import { withKafka } from '../host/services.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
+import { loadNamed } from '../host/topology-files.ts'
 import * as letters from '../jobs/dead-letters.ts'
 import { openShower } from '../jobs/shown-records.ts'
 import { escapeControls, grouped, plural, table } from '../kernel/wording.ts'
+import type { Definition } from '../topology/definition.ts'
 import { addSettings, readConfig } from './config.ts'
 import { FROM, parsePoint } from './consume.ts'
 import { writeResult } from './print.ts'
@@ -46,7 +48,7 @@ export function parsePosition(text: string): letters.LetterPosition {
 
 async function start(file: string, flags: Flags, at?: letters.LetterPosition): Promise<void> {
   const config = readConfig(SETTINGS, flags)
-  const definition = await letters.loadTopology(file, config.topic)
+  const [definition] = (await loadNamed([file], config.topic)) as [Definition]
   await withKafka(config, async (records) => {
     const job: letters.LettersJob = { definition, read: (options) => records.read(options) }
     if (at === undefined) {

@@ -1,10 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { withKafka } from '../host/services.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
-import { loadTopology } from '../jobs/dead-letters.ts'
+import { loadNamed } from '../host/topology-files.ts'
 import * as job from '../jobs/offsets.ts'
 import { formatDuration, parseDuration } from '../kernel/time.ts'
 import { grouped, table } from '../kernel/wording.ts'
+import type { Definition } from '../topology/definition.ts'
 import { parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
 import { POINTS, parsePoint } from './consume.ts'
@@ -70,7 +71,7 @@ function addPartition(text: string, before: readonly number[] = []): readonly nu
 
 async function start(file: string, flags: Flags, change?: job.OffsetChange): Promise<void> {
   const config = readConfig(SETTINGS, flags)
-  const definition = await loadTopology(file, config.topic)
+  const [definition] = (await loadNamed([file], config.topic)) as [Definition]
   const group = config.group ?? definition.name
   await withKafka(config, async (records) => {
     const asked = { definition, group, records }

@@ -1,17 +1,16 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { loadTopologies } from '../host/author-files.ts'
 import { withKafka } from '../host/services.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
+import { loadNamed } from '../host/topology-files.ts'
 import { type GroupStatus, type GroupStatusJob, readGroupStatus } from '../jobs/group-status.ts'
 import { wallClock } from '../kernel/clock.ts'
-import { refuseIfAny } from '../kernel/errors.ts'
 import { groupedBy } from '../kernel/grouped.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { escapeControls, grouped, plural, someOf, table } from '../kernel/wording.ts'
 import type { TroubleStatus } from '../observe/status.ts'
 import { groupOf } from '../runtime/prepared.ts'
 import { WORST_FIRST } from '../runtime/troubles.ts'
-import { allTopics, withTopics } from '../topology/graph.ts'
+import { allTopics } from '../topology/graph.ts'
 import { addSettings, readConfig } from './config.ts'
 import { EXIT, withSignal } from './exit.ts'
 import { colorsFor, readerGone, writeResult } from './print.ts'
@@ -55,15 +54,11 @@ function parseUrls(text: string, before: readonly URL[]): readonly URL[] {
 
 async function start(files: readonly string[], flags: Flags): Promise<void> {
   const config = readConfig(SETTINGS, flags)
-  const { definitions, faults } = await loadTopologies(files)
-  refuseIfAny(faults)
-  const named = definitions.map((definition) => {
-    return { definition: withTopics(definition, new Map(Object.entries(config.topic))) }
-  })
+  const definitions = await loadNamed(files, config.topic)
   const job = {
-    group: groupOf(config.group, { topologies: named }),
-    sources: [...new Set(named.map(({ definition }) => definition.source.topic))],
-    others: named.flatMap(({ definition }) => [...allTopics(definition)]),
+    group: groupOf(config.group, { topologies: definitions.map((definition) => ({ definition })) }),
+    sources: [...new Set(definitions.map(({ source }) => source.topic))],
+    others: definitions.flatMap((definition) => [...allTopics(definition)]),
     ...{ urls: flags.url, token: config.httpTokenFile },
   }
   const show = async (records: GroupStatusJob['records']) => {

@@ -1,7 +1,9 @@
 import { Refused, refuseIfAny } from '../kernel/errors.ts'
 import { DEFAULT_CONFIG, type WorkerConfig } from '../runtime/config.ts'
 import type { Prepared } from '../runtime/prepared.ts'
-import { type Choices, prepare } from '../runtime/start/prepare.ts'
+import { type Choices, prepare, unknownTopics } from '../runtime/start/prepare.ts'
+import type { Definition } from '../topology/definition.ts'
+import { withTopics } from '../topology/graph.ts'
 import { loadTopologies } from './author-files.ts'
 
 /**
@@ -34,4 +36,19 @@ export async function prepareLoaded(
     const sure = thrown.faults.filter((f) => f.code !== 'CONFIG_INVALID' && !faults.includes(f))
     throw new Refused([...faults, ...sure])
   }
+}
+
+/**
+ * Loads topologies of files that are looked at and not run, with the topics that are really used.
+ * @throws Refused with all faults of all files, or every name that is no topic of them
+ */
+export async function loadNamed(
+  files: readonly string[],
+  topics: Readonly<Record<string, string>>,
+): Promise<Definition[]> {
+  const { definitions, faults } = await loadTopologies(files)
+  refuseIfAny(faults)
+  const actual = new Map(Object.entries(topics))
+  refuseIfAny(unknownTopics(definitions, actual))
+  return definitions.map((definition) => withTopics(definition, actual))
 }

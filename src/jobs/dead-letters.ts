@@ -1,12 +1,9 @@
 import type { ReadOptions } from '../connect/kafka/reader.ts'
 import type { Followed, LogPoint, LogRecord } from '../connect/port.ts'
-import { loadTopologies } from '../host/author-files.ts'
-import { configFault, refuseIfAny } from '../kernel/errors.ts'
+import { configFault } from '../kernel/errors.ts'
 import { shortened } from '../kernel/wording.ts'
 import { reasonOf } from '../runtime/output/dead-letter.ts'
-import { unknownTopics } from '../runtime/start/prepare.ts'
 import type { Definition } from '../topology/definition.ts'
-import { withTopics } from '../topology/graph.ts'
 import type { ShowRecords } from './shown-records.ts'
 
 // The dead letters of a topology, read outside of any group. Whoever may write to their topic can
@@ -36,15 +33,6 @@ export interface LetterGroup {
   letters: number
   /** By the timestamp, `none` if it is not of the years 1970 to 9999. */
   oldest: LetterPosition & { readonly time: string }
-}
-
-/** Loads a topology, with the topics that are really used. @throws Refused */
-export async function loadTopology(file: string, topics: Readonly<Record<string, string>>) {
-  const { definitions, faults } = await loadTopologies([file])
-  refuseIfAny(faults)
-  const actual = new Map(Object.entries(topics))
-  refuseIfAny(unknownTopics(definitions, actual))
-  return withTopics(definitions[0] as Definition, actual)
 }
 
 /**
