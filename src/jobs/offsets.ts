@@ -126,6 +126,8 @@ export async function planOffsets(job: OffsetsJob, change: OffsetChange) {
     return [move]
   })
   refuseIfAny(faults)
+  owners.delete(definition.name)
+  if (owners.size > 0) remarks.push(`the offsets are also those of ${[...owners].join(', ')}`)
   if (notes.length === 0)
     remarks.push(`group "${group}" has committed nothing with a note of windows`)
   const named = members.map(({ clientId, host }) => `${clientId} (${host})`)

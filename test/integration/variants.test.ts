@@ -1,5 +1,7 @@
 import { expect } from 'vitest'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
+import { applyPlan, planOffsets } from '../../src/jobs/offsets.ts'
+import type { Definition } from '../../src/topology/definition.ts'
 import { onTopics, START_MS, Watch } from '../runtime/support.ts'
 import { until } from '../services/cluster.ts'
 import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka.ts'
@@ -8,7 +10,7 @@ import { startWorker } from '../support/in-process.ts'
 import { preparedWith, type Times } from '../support/variants.ts'
 
 kafkaTest(
-  'a restart scores with the variant that the group has committed, whatever variants cost by then',
+  'a restart scores with the variant that the group has committed, whatever variants cost by then, also after a reset',
   async (kafka) => {
     const records = new KafkaRecords(plainOptions(kafka))
     const [events, scores, group] = [freshName('events'), freshName('scores'), freshName('group')]
@@ -44,6 +46,14 @@ kafkaTest(
 
     expect(await work({ deep: 25, gbdt: 5, mlp: 1 })).toEqual(['gbdt@1'])
     expect(await work({ deep: 1, gbdt: 25, mlp: 1 })).toEqual(['gbdt@1', 'gbdt@1'])
+    // So it does after a reset, which loses the rest of the notes: all three are scored again.
+    const [topology] = onTopics(
+      preparedWith({ deep: 1, gbdt: 1, mlp: 1 }).prepared,
+      actual,
+    ).topologies
+    const job = { definition: topology?.definition as Definition, group, records }
+    await applyPlan(job, await planOffsets(job, { reset: 'earliest', partitions: null }))
+    expect(await work({ deep: 1, gbdt: 25, mlp: 1 })).toEqual(Array(5).fill('gbdt@1'))
     await writer.close()
     await records.close()
   },

@@ -208,6 +208,16 @@ test('a copy to a group that has committed, and offsets of another topology, are
   ])
 })
 
+test('the plan says which other topologies of the group it moves too', async () => {
+  const both = decodeMetadata(note())?.topologies.get('a')
+  const topologies = new Map([
+    ['a', both],
+    ['b', both],
+  ]) as CheckpointMetadata['topologies']
+  const { notes } = await planOffsets(given(note({ topologies })).job, reset('earliest', 0))
+  expect(notes).toEqual(['the offsets are also those of b'])
+})
+
 test('a missing topic and a missing right are refused together', async () => {
   const { job, records } = given()
   records.deleteTopic('events')
