@@ -115,7 +115,7 @@ async function getThrough({ kafka, guarantee, brokers, clientId, ...way }: Way) 
       `${((tookMs / bytes) * way.bytesPerSecond * 0.001).toFixed(2)} of what they need`,
   )
   expect(tookMs).toBeLessThanOrEqual(neededMs * MOST + MARGIN_MS)
-  return watch.of('state').flatMap(({ reason }) => reason ?? [])
+  return watch.of('trouble').flatMap(({ reason }) => reason ?? [])
 }
 
 /** The size of a topic's partition 0 on the broker's disk. */
@@ -126,7 +126,7 @@ function bytesOf(node: KafkaNode, topic: string): number {
 }
 
 ownKafkaTest(
-  `a backlog gets through a link of ${LINK / 1_000} KB a second, and the state says why that takes long`,
+  `a backlog gets through a link of ${LINK / 1_000} KB a second, and its troubles say why that takes long`,
   async (kafka) => {
     const link = new Link(kafka.node(1))
     await link.up()
@@ -149,7 +149,7 @@ ownKafkaTest(
 )
 
 ownKafkaTest(
-  `a backlog gets through a quota of ${QUOTA / 1_000} KB a second, and the state says that brokers throttle`,
+  `a backlog gets through a quota of ${QUOTA / 1_000} KB a second, and its troubles say that brokers throttle`,
   async (kafka) => {
     const { brokers } = kafka.service
     const each = async (guarantee: Guarantee) => {
