@@ -24,14 +24,16 @@ export interface NumberedStatus extends WorkerStatus {
   readonly worker: number | null
 }
 
+const NONE = { count: 0, worst: [] }
+
 export const STARTING: WorkerStatus = {
-  ...{ state: 'starting', since: null, troubles: listOf([]), partitions: listOf([]) },
+  ...{ state: 'starting', since: null, troubles: NONE, partitions: NONE },
   ...{ topologies: [], outPerSecond: 0, stages: [], lastRebalance: null, lastCommit: null },
 }
 
 /** The status of a worker that does not answer. */
 export function statusWithout(kind: 'restarting' | 'silent', sinceMs: number): WorkerStatus {
-  const troubles = listOf([troubleStatus({ kind, reason: '', sinceMs })])
+  const troubles = listOf([{ kind, reason: '', sinceMs }], troubleStatus)
   return { ...STARTING, state: kind, since: isoTime(sinceMs), troubles }
 }
 
@@ -44,8 +46,8 @@ export function statusOf(worker: ObservedWorker, topologies: readonly WatchedTop
   return {
     state: worker.state,
     since: isoTime(worker.stateMs),
-    troubles: listOf(worker.troubles.all.map(troubleStatus)),
-    partitions: listOf(worker.partitions.toSorted(byBadness).map(partitionStatus)),
+    troubles: listOf(worker.troubles.all, troubleStatus),
+    partitions: listOf(worker.partitions.toSorted(byBadness), partitionStatus),
     topologies: topologies.map(({ topology, source, models }) => {
       const observed = worker.topologies.get(topology)
       return {
@@ -103,8 +105,8 @@ function byBadness(a: ObservedPartition, b: ObservedPartition): number {
 }
 
 /** Some of many, the worst first. */
-function listOf<T>(all: readonly T[]) {
-  return { count: all.length, worst: all.slice(0, MOST_LISTED) }
+function listOf<T, Status>(all: readonly T[], statusFrom: (item: T) => Status) {
+  return { count: all.length, worst: all.slice(0, MOST_LISTED).map(statusFrom) }
 }
 
 function isoTime(ms: number): string {
