@@ -242,7 +242,7 @@ registryTests((registryTest) => {
       await run.send(values.slice(half, -100), half)
       const first = run.run(registry)
       await run.allCommitted()
-      expect(first.stderr()).toContain('the partition waits')
+      expect(first.stderr()).toContain('waits: the schema registry has no schema')
       first.process.kill('SIGKILL')
       await first.ended
       await run.send(values.slice(-100), payments.length - 100)
@@ -251,7 +251,7 @@ registryTests((registryTest) => {
       second.process.kill('SIGTERM')
       expect(await second.ended).toMatchObject({ code: 0 })
       // The id that was given up is not asked for again.
-      expect(second.stderr()).not.toContain('the partition waits')
+      expect(second.stderr()).not.toContain('waits: the schema registry has no schema')
       expect(await run.predictions()).toEqual(expected)
       const unknown = (await run.codes()).filter((code) => code === 'SCHEMA_UNKNOWN')
       expect(unknown).toHaveLength(3)

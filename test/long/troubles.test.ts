@@ -285,14 +285,14 @@ kafkaTest(
     const cards = await CardFraud.on(kafka)
     onTestFinished(() => cards.close())
     const run = (name: string) =>
-      cards.run('--http-port', '0', '--worker-name', name, '--session-timeout', '12')
+      cards.run('--http-port', '0', '--worker-name', name, '--session-timeout', '20')
     const url = new URL(await httpOf(run('first')))
     const dead = run('second')
     const job = cards.statusJob(url)
     const has = (count: number) => (status: GroupStatus) => status.members?.length === count
     await shows(job, 30_000, has(2))
     dead.process.kill('SIGKILL')
-    run('third')
+    await httpOf(run('third'))
     await showsTrouble(job, 'rebalance')
     await shows(job, 30_000, has(2))
     await showsEnd(job, 'rebalance')
