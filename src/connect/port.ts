@@ -277,19 +277,6 @@ export interface TopicInfo {
   readonly retentionMs: number | null
 }
 
-/** Nothing is reported of a topic. */
-export const UNREPORTED: Omit<TopicInfo, 'name' | 'partitions'> = {
-  id: null,
-  maxMessageBytes: null,
-  segmentBytes: null,
-  timestampType: null,
-  timestampAfterMaxMs: null,
-  timestampBeforeMaxMs: null,
-  isCompacted: null,
-  isTrimmed: null,
-  retentionMs: null,
-}
-
 export interface NewTopic {
   readonly name: string
   readonly partitions: number
@@ -411,40 +398,6 @@ export interface Source {
    * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`, `TOPIC_MISSING`
    */
   offsets(group: string, topic: string): Promise<readonly PartitionOffsets[]>
-}
-
-/** A member of a group, as the group knows it. */
-export interface GroupMember {
-  readonly id: string
-  /** The name of its worker, or what another client calls itself. */
-  readonly clientId: string
-  readonly host: string
-  readonly partitions: readonly TopicPartition[]
-}
-
-export interface DamagedBatch {
-  readonly offset: number
-  readonly nextOffset: number
-}
-
-/** The groups of a log, looked at from outside. */
-export interface Groups extends Pick<Source, 'offsets'> {
-  /**
-   * Returns the members of a group; while it is rebalancing, they have no partitions.
-   * @throws TidemarkError `BROKER_UNAVAILABLE`, `AUTHENTICATION`, `AUTHORIZATION`
-   */
-  members(group: string): Promise<readonly GroupMember[]>
-  /**
-   * Sets the committed offsets of a group.
-   * @throws TidemarkError `GROUP_ACTIVE`: it has members · as {@link members}
-   */
-  setOffsets(group: string, offsets: readonly (TopicPartition & Committed)[]): Promise<void>
-  /**
-   * Returns the first offset of the damaged batch at an offset within the log, and the one behind it;
-   * `null`: the batch there can be decoded.
-   * @throws TidemarkError as {@link members} · `BATCH_CORRUPT`: its end cannot be told
-   */
-  damagedBatch(at: TopicPartition & { readonly offset: number }): Promise<DamagedBatch | null>
 }
 
 /** The topics of a log, and their records outside of any group. */

@@ -1,11 +1,5 @@
-import type {
-  GroupMember,
-  Groups,
-  PartitionOffsets,
-  TopicInfo,
-  TopicPartition,
-  Topics,
-} from '../connect/port.ts'
+import type { GroupMember, Groups } from '../connect/groups.ts'
+import type { PartitionOffsets, TopicInfo, TopicPartition, Topics } from '../connect/port.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { isJsonObject, jsonObject } from '../kernel/json.ts'
@@ -67,7 +61,7 @@ export interface GroupStatus extends KafkaStatus {
   readonly unanswered: readonly { readonly url: string; readonly fault: string }[]
 }
 
-/** Never throws for what is away: that is a finding. */
+/** Reads the status; a Kafka or a worker that is away is a finding, and no error. */
 export async function readGroupStatus(job: GroupStatusJob): Promise<GroupStatus> {
   const asking = Promise.all(job.urls.map((url) => askWorkers(url, job.token)))
   const unanswered: { url: string; fault: string }[] = []
@@ -156,7 +150,7 @@ function problemsIn(names: readonly string[], fault: string, kind: TroubleKind):
   return [{ reason: `${someOf(names)}: ${fault}`, section: `docs/runbook.md#${kind}` }]
 }
 
-/** Never throws: a worker that does not answer is a finding. */
+/** Asks a worker; one that does not answer is a finding, and no error. */
 async function askWorkers(url: URL, token: string | null) {
   try {
     const answer = await fetch(new URL('status', url), {

@@ -1,5 +1,6 @@
 import { groupActive } from '../connect/group-member.ts'
-import type { Committed, Groups, LogPoint, PartitionOffsets, Topics } from '../connect/port.ts'
+import type { Groups } from '../connect/groups.ts'
+import type { Committed, LogPoint, PartitionOffsets, Topics } from '../connect/port.ts'
 import { keepsState } from '../engine/plan.ts'
 import { configFault, refuseIfAny, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'

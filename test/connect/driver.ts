@@ -1,9 +1,9 @@
 import { expect } from 'vitest'
+import type { Groups } from '../../src/connect/groups.ts'
 import type {
   Assignment,
   Commit,
   From,
-  Groups,
   Guarantee,
   LogRecord,
   Member,

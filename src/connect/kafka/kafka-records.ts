@@ -1,11 +1,11 @@
 import { type KafkaConfig, logLevel } from 'kafkajs'
 import { wallClock } from '../../kernel/clock.ts'
 import { systemRandom } from '../../kernel/random.ts'
+import type { Groups } from '../groups.ts'
 import type {
   CompressionOf,
   Followed,
   FollowOptions,
-  Groups,
   Guarantee,
   JoinOptions,
   Member,

@@ -15,10 +15,10 @@ import {
   NO_OWNERS,
   plainLookBack,
 } from '../group-member.ts'
+import type { GroupMember } from '../groups.ts'
 import type {
   Commit,
   Committed,
-  GroupMember,
   JoinOptions,
   Loss,
   Member,

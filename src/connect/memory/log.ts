@@ -2,13 +2,20 @@ import { configFault, TidemarkError } from '../../kernel/errors.ts'
 import { position } from '../../kernel/ids.ts'
 import { partitionOfKey } from '../../kernel/kafka.ts'
 import { ListedRecords } from '../log-records.ts'
-import {
-  type LogRecord,
-  type NewRecord,
-  type TopicInfo,
-  type TopicPartition,
-  UNREPORTED,
-} from '../port.ts'
+import { type LogRecord, type NewRecord, type TopicInfo, type TopicPartition } from '../port.ts'
+
+/** Nothing is reported of a topic. */
+const UNREPORTED: Omit<TopicInfo, 'name' | 'partitions'> = {
+  id: null,
+  maxMessageBytes: null,
+  segmentBytes: null,
+  timestampType: null,
+  timestampAfterMaxMs: null,
+  timestampBeforeMaxMs: null,
+  isCompacted: null,
+  isTrimmed: null,
+  retentionMs: null,
+}
 
 export interface LogPosition extends TopicPartition {
   readonly offset: number

@@ -3,15 +3,13 @@ import { ConditionVariable } from '../../kernel/condition-variable.ts'
 import type { TidemarkError } from '../../kernel/errors.ts'
 import { partitionName } from '../../kernel/ids.ts'
 import { groupActive } from '../group-member.ts'
+import type { DamagedBatch, GroupMember, Groups } from '../groups.ts'
 import {
   type Chunk,
   type Committed,
-  type DamagedBatch,
   type Followed,
   type FollowedRange,
   type FollowOptions,
-  type GroupMember,
-  type Groups,
   type JoinOptions,
   type LogRecord,
   type Member,

@@ -2,10 +2,9 @@ import kafkajs from 'kafkajs'
 import { configFault, TidemarkError } from '../../../kernel/errors.ts'
 import { partitionName } from '../../../kernel/ids.ts'
 import { groupActive } from '../../group-member.ts'
+import type { DamagedBatch, GroupMember } from '../../groups.ts'
 import type {
   Committed,
-  DamagedBatch,
-  GroupMember,
   Needs,
   NewTopic,
   PartitionOffsets,
