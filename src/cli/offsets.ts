@@ -76,8 +76,8 @@ async function start(file: string, flags: Flags, change?: job.OffsetChange): Pro
   await withKafka(config, async (records) => {
     const asked = { definition, group, records }
     if (change === undefined) {
-      const found = await job.readOffsets(asked)
-      return writeResult(flags.json, found, describeOffsets(group, found))
+      const committed = await job.readOffsets(asked)
+      return writeResult(flags.json, committed, describeOffsets(group, committed))
     }
     const plan = await job.planOffsets(asked, change)
     await writeResult(flags.json, plan, describePlan(plan))

@@ -62,10 +62,10 @@ async function start(files: readonly string[], flags: Flags): Promise<void> {
     ...{ urls: flags.url, token: config.httpTokenFile },
   }
   const show = async (records: GroupStatusJob['records']) => {
-    const found = await readGroupStatus({ ...job, records })
-    process.exitCode = exitCodeOf(found)
+    const current = await readGroupStatus({ ...job, records })
+    process.exitCode = exitCodeOf(current)
     const clears = flags.watch === true && process.stdout.isTTY ? CLEAR : ''
-    await writeResult(flags.json, found, `${clears}${describeStatus(found, Date.now())}`)
+    await writeResult(flags.json, current, `${clears}${describeStatus(current, Date.now())}`)
   }
   if (flags.watch !== true) return withKafka(config, show)
   await withSignal(async (stop) => {
@@ -81,8 +81,8 @@ function exitCodeOf({ problems, workers, unanswered }: GroupStatus): number {
   return isWell ? EXIT.done : EXIT.failed
 }
 
-export function describeStatus(found: GroupStatus, nowMs: number): string {
-  const { group, members, problems, partitions, workers, unanswered } = found
+export function describeStatus(current: GroupStatus, nowMs: number): string {
+  const { group, members, problems, partitions, workers, unanswered } = current
   const { red, yellow, green, bold, dim } = colorsFor(process.stdout)
   const line = (sign: string, text: string, section?: string) => {
     const cure = section === undefined ? '' : dim(`  →  ${escapeControls(section)}`)
@@ -105,7 +105,7 @@ export function describeStatus(found: GroupStatus, nowMs: number): string {
       : `${plural(members?.length ?? 0, 'member')}, ${plural(partitions.count, 'partition')}, lag ${grouped(partitions.lag)}`
   const verdict =
     wrong.length > 0 ? wrong : [`${green('✓')} nothing is wrong that can be seen here`]
-  const tables = [...partitionTable(found), ...workerTable(found, nowMs)]
+  const tables = [...partitionTable(current), ...workerTable(current, nowMs)]
   return [`${bold(escapeControls(group))}  ${size}`, ...verdict, ...tables, ''].join('\n')
 }
 
