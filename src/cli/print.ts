@@ -85,8 +85,9 @@ const PARTS_OF_BLOCK = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
 /** Writes a result as text, or as JSON of several lines, in which no text controls a terminal. */
 export function writeResult(isJson: boolean | undefined, plain: object, text: string) {
+  if (isJson !== true) return write(text)
   const lines = JSON.stringify(plain, null, 2).split('\n')
-  return write(isJson === true ? `${lines.map(escapeControls).join('\n')}\n` : text)
+  return write(`${lines.map(escapeControls).join('\n')}\n`)
 }
 
 export function bar(share: number): string {

@@ -10,7 +10,6 @@ import { escapeControls, grouped, plural, someOf, table } from '../kernel/wordin
 import type { TroubleStatus } from '../observe/status.ts'
 import { groupOf } from '../runtime/prepared.ts'
 import { WORST_FIRST } from '../runtime/troubles.ts'
-import { allTopics } from '../topology/graph.ts'
 import { addSettings, readConfig } from './config.ts'
 import { EXIT, withSignal } from './exit.ts'
 import { colorsFor, readerGone, writeResult } from './print.ts'
@@ -57,9 +56,7 @@ async function start(files: readonly string[], flags: Flags): Promise<void> {
   const definitions = await loadNamed(files, config.topic)
   const job = {
     group: groupOf(config.group, { topologies: definitions.map((definition) => ({ definition })) }),
-    sources: [...new Set(definitions.map(({ source }) => source.topic))],
-    others: definitions.flatMap((definition) => [...allTopics(definition)]),
-    ...{ urls: flags.url, token: config.httpTokenFile },
+    ...{ definitions, urls: flags.url, token: config.httpTokenFile },
   }
   const show = async (records: GroupStatusJob['records']) => {
     const current = await readGroupStatus({ ...job, records })

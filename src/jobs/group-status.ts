@@ -1,11 +1,13 @@
 import type { GroupMember, Groups } from '../connect/groups.ts'
-import type { PartitionOffsets, TopicInfo, TopicPartition, Topics } from '../connect/port.ts'
+import type { PartitionOffsets, TopicInfo, Topics } from '../connect/port.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { isJsonObject, jsonObject } from '../kernel/json.ts'
 import { someOf } from '../kernel/wording.ts'
 import { MOST_LISTED, type NumberedStatus } from '../observe/status.ts'
 import type { TroubleKind } from '../runtime/troubles.ts'
+import type { Definition } from '../topology/definition.ts'
+import { allTopics } from '../topology/graph.ts'
 
 // The status of a group: as Kafka has it, and of its workers as they say it themselves.
 
@@ -15,9 +17,7 @@ const MOST_BYTES = 2 ** 26
 
 export interface GroupStatusJob {
   readonly group: string
-  /** Topics that it reads, and all others that it needs. */
-  readonly sources: readonly string[]
-  readonly others: readonly string[]
+  readonly definitions: readonly Definition[]
   readonly records: Groups & Pick<Topics, 'describe'>
   /** Where workers serve HTTP. */
   readonly urls: readonly URL[]
@@ -25,60 +25,29 @@ export interface GroupStatusJob {
   readonly token: string | null
 }
 
-/** Something that is wrong with the group itself, with its cure in the folder docs. */
-interface GroupProblem {
-  readonly reason: string
-  readonly section: string
-}
-
-/** A partition as Kafka has it; the owner is the name of a worker. */
-interface GroupPartition extends TopicPartition {
-  readonly name: string
-  readonly owner: string | null
-  readonly committed: number | null
-  readonly low: number
-  readonly end: number
-  readonly lag: number
-}
-
-/** `null`: Kafka does not answer. */
-interface KafkaStatus {
-  readonly members:
-    | readonly { readonly worker: string; readonly host: string; readonly partitions: number }[]
-    | null
-  /** The worst are those without an owner, then those with the longest lag. */
-  readonly partitions: {
-    readonly count: number
-    readonly lag: number
-    readonly worst: readonly GroupPartition[]
-  } | null
-  readonly problems: readonly GroupProblem[]
-}
-
-export interface GroupStatus extends KafkaStatus {
-  readonly group: string
-  readonly workers: readonly (NumberedStatus & { readonly url: string })[]
-  readonly unanswered: readonly { readonly url: string; readonly fault: string }[]
-}
+export type GroupStatus = Awaited<ReturnType<typeof readGroupStatus>>
+type GroupPartition = ReturnType<typeof partitionsOf>[number]
 
 /** Reads the status; a Kafka or a worker that is away is a finding, and no error. */
-export async function readGroupStatus(job: GroupStatusJob): Promise<GroupStatus> {
+export async function readGroupStatus(job: GroupStatusJob) {
   const asking = Promise.all(job.urls.map((url) => askWorkers(url, job.token)))
-  const unanswered: { url: string; fault: string }[] = []
-  const kafka = await readKafka(job).catch((thrown: unknown): KafkaStatus => {
+  const kafka = await readKafka(job).catch((thrown: unknown) => {
     if (!(thrown instanceof TidemarkError) || thrown.action === 'crash') throw thrown
-    unanswered.push({ url: 'Kafka', fault: `${thrown.code}  ${thrown.message}` })
-    return { members: null, partitions: null, problems: [] }
+    const fault = `${thrown.code}  ${thrown.message}`
+    return { members: null, partitions: null, problems: [], fault }
   })
   const answers = await asking
-  for (const { url, fault } of answers) if (fault !== null) unanswered.push({ url, fault })
+  const asked = [...('fault' in kafka ? [{ url: 'Kafka', fault: kafka.fault }] : []), ...answers]
+  const unanswered = asked.flatMap(({ url, fault }) => (fault === null ? [] : [{ url, fault }]))
   const workers = answers.flatMap(({ url, workers: all }) => all.map((each) => ({ url, ...each })))
-  return { group: job.group, ...kafka, workers, unanswered }
+  const { members, partitions, problems } = kafka
+  return { group: job.group, members, partitions, problems, workers, unanswered }
 }
 
-async function readKafka(job: GroupStatusJob): Promise<KafkaStatus> {
-  const { group, sources, others, records } = job
-  const topics = [...new Set([...sources, ...others])]
+/** The status of the group; the worst partitions are those without an owner, then the longest lag. */
+async function readKafka({ group, definitions, records }: GroupStatusJob) {
+  const topics = [...new Set(definitions.flatMap((definition) => [...allTopics(definition)]))]
+  const sources = [...new Set(definitions.map(({ source }) => source.topic))]
   const [members, described] = await Promise.all([records.members(group), records.describe(topics)])
   const read = sources.flatMap((topic) => described.get(topic) ?? [])
   const offsets = await Promise.all(read.map(({ name }) => records.offsets(group, name)))
@@ -100,10 +69,7 @@ async function readKafka(job: GroupStatusJob): Promise<KafkaStatus> {
   }
 }
 
-function partitionsOf(
-  offsets: readonly PartitionOffsets[],
-  members: readonly GroupMember[],
-): GroupPartition[] {
+function partitionsOf(offsets: readonly PartitionOffsets[], members: readonly GroupMember[]) {
   const owners = new Map(
     members.flatMap(({ clientId, partitions }) =>
       partitions.map((partition) => [partitionName(partition), clientId] as const),
@@ -111,10 +77,9 @@ function partitionsOf(
   )
   const all = offsets.map(({ committed, lowOffset, endOffset, ...place }) => {
     const lag = endOffset - Math.max(lowOffset, committed?.nextOffset ?? lowOffset)
-    return {
-      ...{ ...place, name: partitionName(place), owner: owners.get(partitionName(place)) ?? null },
-      ...{ committed: committed?.nextOffset ?? null, low: lowOffset, end: endOffset, lag },
-    }
+    const name = partitionName(place)
+    const range = { committed: committed?.nextOffset ?? null, low: lowOffset, end: endOffset, lag }
+    return { ...place, name, owner: owners.get(name) ?? null, ...range }
   })
   return all.toSorted(
     (a, b) => Number(a.owner !== null) - Number(b.owner !== null) || b.lag - a.lag,
@@ -125,7 +90,7 @@ function problemsOf(
   topics: readonly TopicInfo[],
   partitions: readonly GroupPartition[],
   members: readonly GroupMember[],
-): GroupProblem[] {
+) {
   const isLed = new Set(partitions.map(({ name }) => name))
   const all = topics.flatMap(({ name: topic, partitions: count }) =>
     Array.from({ length: count }, (_, partition) => partitionName({ topic, partition })),
@@ -145,7 +110,8 @@ function problemsOf(
   ]
 }
 
-function problemsIn(names: readonly string[], fault: string, kind: TroubleKind): GroupProblem[] {
+/** Something that is wrong with the group itself, and where its cure is. */
+function problemsIn(names: readonly string[], fault: string, kind: TroubleKind) {
   if (names.length === 0) return []
   return [{ reason: `${someOf(names)}: ${fault}`, section: `docs/runbook.md#${kind}` }]
 }

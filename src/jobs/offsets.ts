@@ -14,8 +14,8 @@ import {
 import { checkPartitions } from '../runtime/commit/restart-plan.ts'
 import type { Definition } from '../topology/definition.ts'
 
-// The offsets that a group has committed: shown, and changed while it has no members. Counts are differences of
-// offsets: markers of transactions are among them.
+// The offsets that a group has committed: shown, and changed while it has no members. Counts are
+// differences of offsets: markers of transactions are among them.
 
 export interface OffsetsJob {
   readonly definition: Definition
@@ -31,7 +31,7 @@ export type OffsetChange =
 
 export interface GroupOffset extends PartitionOffsets {
   readonly lag: number
-  /** The offset from which a restart reads again for windows; `null`: nothing is noted beside the offset. */
+  /** The offset from which a restart reads again for windows; `null`: no note is beside the offset. */
   readonly windowsFrom: number | null
 }
 

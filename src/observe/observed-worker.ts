@@ -69,7 +69,7 @@ class ObservedTopology {
   readonly inRate: MinuteRate
   /** Dead letters since the start. */
   readonly deadLettersByCode = new Map<Code, number>()
-  records = 0
+  /** Since the last status. */
   deadLetters = 0
   /** Substitutes for rows of its online stores; `null`: it has looked up none. */
   degraded: number | null = null
@@ -105,9 +105,7 @@ export class ObservedWorker {
   readonly #restores = new Map<string, Restore>()
   /** The reason for its state, where it has one. */
   #stateReason: string | undefined
-  #outputs = 0
   #delayMs = Number.NEGATIVE_INFINITY
-  #sinceMs: number
 
   constructor(clock: ObservedClock, topologies: readonly WatchedTopology[]) {
     this.#clock = clock
@@ -117,7 +115,6 @@ export class ObservedWorker {
     this.outRate = new MinuteRate(clock)
     this.#idleAfterMs = new Map(topologies.map((t) => [t.topology, t.idleAfterMs]))
     this.#latency = new LatencyWatch(topologies)
-    this.#sinceMs = clock.elapsedMs()
   }
 
   readonly observer: Observer = byType({
@@ -152,7 +149,6 @@ export class ObservedWorker {
     fetched: ({ durationMs }) => this.stages.add('fetch', '', durationMs),
     consumed: (event) => {
       const topology = this.#topologyOf(event)
-      topology.records += event.records
       topology.inRate.add(event.records)
       const partition = topology.partitions.get(partitionName(event.partition))
       if (partition === undefined) return
@@ -207,10 +203,7 @@ export class ObservedWorker {
         }
       }
       for (const { isOutput, records, endToEndMs } of event.outputs) {
-        if (isOutput) {
-          this.#outputs += records
-          this.outRate.add(records)
-        }
+        if (isOutput) this.outRate.add(records)
         for (const ms of endToEndMs) this.#delayMs = Math.max(this.#delayMs, ms)
       }
     },
@@ -243,30 +236,22 @@ export class ObservedWorker {
 
   /**
    * The status of the whole worker, then of each topology where there are several; `null`: not
-   * known. Counts are those since the last status. Outputs are those of the whole worker, because a
-   * commit contains the outputs of all topologies.
+   * known. Rates are of the last minute, counts those since the last status. Outputs are those of the
+   * whole worker, because a commit contains the outputs of all topologies.
    */
   takeStatus(): Readonly<Record<string, unknown>>[] {
-    const nowMs = this.#clock.elapsedMs()
-    const seconds = Math.max(nowMs - this.#sinceMs, 1) / 1_000
     const topologies = [...this.#topologies]
     const all = topologies.map(([, topology]) => topology)
-    const { partitions, inPerSecond, lag, watermark, ...counts } = statusOf(all, seconds)
-    const outPerSecond = perSecond(this.#outputs, seconds)
+    const { partitions, inPerSecond, lag, watermark, ...counts } = statusOf(all)
+    const outPerSecond = rounded(this.outRate.perSecond)
     const delay = Number.isFinite(this.#delayMs) ? formatDuration(this.#delayMs) : null
     const rates = { partitions, inPerSecond, outPerSecond }
     // A worker without partitions either is not needed or is not yet a member of the group.
     const isKnown = this.state === 'running' || partitions > 0
     const worker = { ...rates, lag: isKnown ? lag : null, watermark, delay, ...counts }
-    const each = topologies.map(([topology, state]) => ({
-      topology,
-      ...statusOf([state], seconds),
-    }))
-    this.#sinceMs = nowMs
-    this.#outputs = 0
+    const each = topologies.map(([topology, state]) => ({ topology, ...statusOf([state]) }))
     this.#delayMs = Number.NEGATIVE_INFINITY
     for (const topology of all) {
-      topology.records = 0
       topology.deadLetters = 0
       if (topology.degraded !== null) topology.degraded = 0
     }
@@ -288,7 +273,7 @@ function restoreId({ topology, partition }: EventOf<'lost' | 'restoring' | 'rest
   return `${topology} ${partitionName(partition)}`
 }
 
-function statusOf(topologies: readonly ObservedTopology[], seconds: number) {
+function statusOf(topologies: readonly ObservedTopology[]) {
   const progress = partitionsOf(topologies)
   const names = new Set(topologies.flatMap(({ partitions }) => [...partitions.keys()]))
   const watermarks = progress
@@ -298,7 +283,7 @@ function statusOf(topologies: readonly ObservedTopology[], seconds: number) {
   const areEndsKnown = progress.every(({ isEndKnown }) => isEndKnown)
   return {
     partitions: names.size,
-    inPerSecond: perSecond(sumOf(topologies.map(({ records }) => records)), seconds),
+    inPerSecond: rounded(sumOf(topologies.map(({ inRate }) => inRate.perSecond))),
     lag: areEndsKnown ? sumOf(progress.map(({ lag }) => lag)) : null,
     watermark: watermarks.length === 0 ? null : new Date(Math.min(...watermarks)).toISOString(),
     deadLetters: sumOf(topologies.map(({ deadLetters }) => deadLetters)),
@@ -310,8 +295,7 @@ function sumOf(counts: readonly number[]): number {
   return counts.reduce((a, b) => a + b, 0)
 }
 
-/** With one decimal below 10. */
-function perSecond(count: number, seconds: number): number {
-  const rate = count / seconds
-  return rate < 10 ? Math.round(rate * 10) / 10 : Math.round(rate)
+/** To three digits. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(3))
 }

@@ -2,7 +2,7 @@ import type { Code } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import type { WorkerState } from '../runtime/events.ts'
 import { TROUBLES, type Trouble } from '../runtime/troubles.ts'
-import type { ObservedPartition, ObservedWorker } from './observed-worker.ts'
+import { type ObservedPartition, type ObservedWorker, rounded } from './observed-worker.ts'
 import type { WatchedTopology } from './observer.ts'
 
 // The answer to GET /status: JSON without keys, payloads, and without the text of any exception,
@@ -111,8 +111,4 @@ function listOf<T, Status>(all: readonly T[], statusFrom: (item: T) => Status) {
 
 function isoTime(ms: number): string {
   return new Date(ms).toISOString()
-}
-
-function rounded(value: number): number {
-  return Number(value.toPrecision(3))
 }

@@ -298,7 +298,7 @@ const MEMORY = under('Memory', {
 const LOG = under('HTTP and log', {
   statusEveryMs: setting<number | 'off'>({
     value: '<seconds>',
-    about: 'how often to log rates, lag, watermark and delay, seconds; or off',
+    about: 'how often to log rates of the last minute, lag, watermark and delay, seconds; or off',
     fallback: 60_000,
     fallbackText: '60',
     kind: orWord(integer({ from: SECOND, to: 86_400 * SECOND }, SECOND), 'off', 'off' as const),

@@ -3,6 +3,7 @@ import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { KafkaWriter } from '../../src/connect/kafka/produce/producer.ts'
 import type { KafkaReader } from '../../src/connect/kafka/reader.ts'
 import { partitionOf } from '../../src/connect/memory/log.ts'
+import { loadNamed } from '../../src/host/topology-files.ts'
 import type { GroupStatusJob } from '../../src/jobs/group-status.ts'
 import { paymentLines } from '../bench/payments.ts'
 import { type Outcome, outcomeOf, type Place, placeOf } from '../golden/answers.ts'
@@ -128,12 +129,9 @@ export class CardFraud {
   }
 
   /** How to ask for the status of its group. @param url where a worker serves HTTP */
-  statusJob(url: URL): GroupStatusJob {
-    const { payments: source, ...others } = this.#topics
-    return {
-      ...{ group: this.#group, sources: [source], others: Object.values(others) },
-      ...{ records: this.#records, urls: [url], token: null },
-    }
+  async statusJob(url: URL): Promise<GroupStatusJob> {
+    const definitions = await loadNamed(['topologies/card-fraud.ts'], this.#topics)
+    return { group: this.#group, definitions, records: this.#records, urls: [url], token: null }
   }
 
   /** The outputs as they come. */

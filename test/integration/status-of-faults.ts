@@ -67,5 +67,5 @@ export async function showsEnd(
 /** How to ask a worker alone. @param records of any cluster */
 export function workerAlone(http: string, records: GroupStatusJob['records']): GroupStatusJob {
   const urls = [new URL(http)]
-  return { group: 'none', sources: [], others: [], records, urls, token: null }
+  return { group: 'none', definitions: [], records, urls, token: null }
 }

@@ -7,6 +7,7 @@ import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import { readGroupStatus } from '../../src/jobs/group-status.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { type NumberedStatus, STARTING, type TroubleStatus } from '../../src/observe/status.ts'
+import { sums } from '../runtime/memory-workers.ts'
 import { deadAddress } from '../services/dead-address.ts'
 
 const GROUP = 'g'
@@ -18,13 +19,13 @@ const HANDLERS = {
 
 function topics(): MemoryRecords {
   const records = new MemoryRecords()
-  for (const topic of ['events', 'events.dlq']) records.createTopic(topic, { partitions: 3 })
+  for (const topic of ['events', 'sums', 'events.dlq'])
+    records.createTopic(topic, { partitions: 3 })
   return records
 }
 
 function statusOf(records: MemoryRecords, urls: readonly URL[] = [], token: string | null = null) {
-  const names = { sources: ['events'], others: ['events', 'events.dlq'] }
-  return readGroupStatus({ group: GROUP, ...names, records, urls, token })
+  return readGroupStatus({ group: GROUP, definitions: [sums('a')], records, urls, token })
 }
 
 const join = (records: MemoryRecords) =>

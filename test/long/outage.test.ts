@@ -32,14 +32,14 @@ ownKafkaTest(
 
       kafka.node(1).halt()
       await untilState(http, 'unavailable')
-      await showsTrouble(cards.statusJob(new URL(http)), 'unreadable', 'commit')
+      await showsTrouble(await cards.statusJob(new URL(http)), 'unreadable', 'commit')
       await sleep(GONE_MS)
       await kafka.node(1).restart()
       const backMs = performance.now()
       await untilState(http, 'running')
       // It takes its former self out of the group, whose session would hold up the next one's join.
       expect(performance.now() - backMs).toBeLessThan((SESSION_S * 1_000) / 2)
-      await showsEnd(cards.statusJob(new URL(http)), 'unreadable', 'commit', 'unavailable')
+      await showsEnd(await cards.statusJob(new URL(http)), 'unreadable', 'commit', 'unavailable')
 
       await cards.send(payments(EVENTS, 2))
       await cards.allCommitted()

@@ -92,7 +92,7 @@ type Topology = Parameters<typeof runWorker>[0]
 
 /** Runs a worker in this process. @returns how to ask for the status of its group */
 async function working(
-  { kafka, records, source }: Pick<Place, 'kafka' | 'records' | 'source'>,
+  { kafka, records }: Pick<Place, 'kafka' | 'records'>,
   topology: Topology,
   options: Partial<Parameters<typeof runWorker>[1]> = {},
 ): Promise<GroupStatusJob> {
@@ -101,7 +101,7 @@ async function working(
   const worker = await runWorker(topology, { ...shared, ...options })
   onTestFinished(() => worker.stop().catch(() => {}))
   const urls = [new URL(`http://127.0.0.1:${worker.http?.port}`)]
-  const job = { group, sources: [source], others: [], records, urls, token: null }
+  const job = { group, definitions: [topology].flat(), records, urls, token: null }
   await shows(job, 20_000, ({ workers }) => workers[0]?.state === 'running')
   return job
 }
@@ -193,7 +193,7 @@ kafkaTest(
     onTestFinished(() => worker.stop())
     const urls = [new URL(`http://127.0.0.1:${worker.http?.port}`)]
     const source = topics.get('events') as string
-    const job = { group, sources: [source], others: [], records, urls, token: null }
+    const job = { group, definitions: [definition], records, urls, token: null }
     const writer = records.writer()
     onTestFinished(() => writer.close())
     const value = Buffer.from(JSON.stringify({ key: 'k', at: Date.UTC(2026, 0, 1), amount: 1 }))
@@ -269,7 +269,7 @@ kafkaTest(
     await limitProducer(address, name, 30_000)
     onTestFinished(() => limitProducer(address, name, null))
     const url = new URL(await httpOf(cards.run('--http-port', '0', '--worker-name', name)))
-    const job = cards.statusJob(url)
+    const job = await cards.statusJob(url)
     await cards.send(payments(2_000, 1))
     await showsTrouble(job, 'writing', 'commit')
     await limitProducer(address, name, null)
@@ -288,7 +288,7 @@ kafkaTest(
       cards.run('--http-port', '0', '--worker-name', name, '--session-timeout', '20')
     const url = new URL(await httpOf(run('first')))
     const dead = run('second')
-    const job = cards.statusJob(url)
+    const job = await cards.statusJob(url)
     const has = (count: number) => (status: GroupStatus) => status.members?.length === count
     await shows(job, 30_000, has(2))
     dead.process.kill('SIGKILL')
@@ -312,7 +312,7 @@ secureKafkaTest('a login that is refused', async ({ brokers, caFile, username },
   const run = cards.run('--http-port', '0')
   const url = new URL(await httpOf(run))
   expect(await run.ended).toMatchObject({ code: 4 })
-  const { problems, unanswered } = await readGroupStatus(cards.statusJob(url))
+  const { problems, unanswered } = await readGroupStatus(await cards.statusJob(url))
   expect(problems).toContainEqual(expect.objectContaining({ reason: 'the group: has no member' }))
   expect(unanswered).toMatchObject([{ url: url.host }])
   const asked = await tidemark(['status', 'topologies/card-fraud.ts', ...login])
@@ -332,7 +332,7 @@ kafkaTest(
     const run = cards.run('--http-port', '0')
     const http = await httpOf(run)
     await shows(
-      cards.statusJob(new URL(http)),
+      await cards.statusJob(new URL(http)),
       20_000,
       ({ workers }) => workers[0]?.state === 'running',
     )
