@@ -5,7 +5,7 @@ import { partitionName } from '../kernel/ids.ts'
 import { isJsonObject, jsonObject } from '../kernel/json.ts'
 import { someOf } from '../kernel/wording.ts'
 import { MOST_LISTED, type NumberedStatus } from '../observe/status.ts'
-import type { TroubleKind } from '../runtime/troubles.ts'
+import { type TroubleKind, WORST_FIRST } from '../runtime/troubles.ts'
 import type { Definition } from '../topology/definition.ts'
 import { allTopics } from '../topology/graph.ts'
 
@@ -60,7 +60,7 @@ async function readKafka({ group, definitions, records }: GroupStatusJob) {
     problems: [
       ...problemsIn(missing, 'the topic does not exist', 'unreadable'),
       ...problemsOf(read, partitions, members),
-    ],
+    ].toSorted((a, b) => WORST_FIRST.indexOf(a.kind) - WORST_FIRST.indexOf(b.kind)),
     partitions: {
       count: partitions.length,
       lag: partitions.reduce((sum, { lag }) => sum + lag, 0),
@@ -113,7 +113,7 @@ function problemsOf(
 /** Something that is wrong with the group itself, and where its cure is. */
 function problemsIn(names: readonly string[], fault: string, kind: TroubleKind) {
   if (names.length === 0) return []
-  return [{ reason: `${someOf(names)}: ${fault}`, section: `docs/runbook.md#${kind}` }]
+  return [{ kind, reason: `${someOf(names)}: ${fault}`, section: `docs/runbook.md#${kind}` }]
 }
 
 /** Asks a worker; one that does not answer is a finding, and no error. */

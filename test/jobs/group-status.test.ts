@@ -7,6 +7,7 @@ import { MemoryRecords } from '../../src/connect/memory/memory-records.ts'
 import { readGroupStatus } from '../../src/jobs/group-status.ts'
 import { TidemarkError } from '../../src/kernel/errors.ts'
 import { type NumberedStatus, STARTING, type TroubleStatus } from '../../src/observe/status.ts'
+import type { TroubleKind } from '../../src/runtime/troubles.ts'
 import { sums } from '../runtime/memory-workers.ts'
 import { deadAddress } from '../services/dead-address.ts'
 
@@ -72,13 +73,13 @@ test('no member, a missing topic, a partition without owner, and deleted records
   records.members = async () => {
     return all.map((member) => ({ ...member, partitions: member.partitions.slice(1) }))
   }
+  const problem = (kind: TroubleKind, reason: string) => {
+    return { kind, reason, section: `docs/runbook.md#${kind}` }
+  }
   expect((await statusOf(records)).problems).toEqual([
-    { reason: 'events.dlq: the topic does not exist', section: 'docs/runbook.md#unreadable' },
-    { reason: 'events-0: no member owns it', section: 'docs/runbook.md#rebalance' },
-    {
-      reason: 'events-1: records were deleted before they were read',
-      section: 'docs/runbook.md#unreadable',
-    },
+    problem('unreadable', 'events.dlq: the topic does not exist'),
+    problem('unreadable', 'events-1: records were deleted before they were read'),
+    problem('rebalance', 'events-0: no member owns it'),
   ])
 })
 
