@@ -7,11 +7,11 @@ import { CLUSTER_SETTINGS } from '../host/settings.ts'
 import { loadNamed } from '../host/topology-files.ts'
 import * as letters from '../jobs/dead-letters.ts'
 import { openShower } from '../jobs/shown-records.ts'
-import { escapeControls, grouped, plural, table } from '../kernel/wording.ts'
+import { grouped, plural, table } from '../kernel/wording.ts'
 import type { Definition } from '../topology/definition.ts'
 import { addSettings, readConfig } from './config.ts'
 import { FROM, parsePoint } from './consume.ts'
-import { writeResult } from './print.ts'
+import { printable, writeResult } from './print.ts'
 
 const SETTINGS = ['topic', ...CLUSTER_SETTINGS] as const
 const MOST_ROWS = 48
@@ -69,7 +69,7 @@ export function describeCounts(counts: Awaited<ReturnType<typeof letters.countLe
     ...tableOf('hour (UTC)', hours),
     ...tableOf('other records', others),
   ]
-  return `${lines.map(escapeControls).join('\n')}\n`
+  return printable(lines)
 }
 
 function tableOf(title: string, groups: readonly letters.LetterGroup[]): string[] {

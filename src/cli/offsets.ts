@@ -6,11 +6,11 @@ import * as job from '../jobs/offsets.ts'
 import { formatDuration, parseDuration } from '../kernel/time.ts'
 import { grouped, table } from '../kernel/wording.ts'
 import type { Definition } from '../topology/definition.ts'
-import { parseCount } from './arguments.ts'
+import { numberParser } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
 import { POINTS, parsePoint } from './consume.ts'
 import { parsePosition } from './dlq.ts'
-import { say, sayNotes, writeResult } from './print.ts'
+import { printable, say, sayNotes, writeResult } from './print.ts'
 
 const SETTINGS = ['group', 'topic', ...CLUSTER_SETTINGS] as const
 /** Offsets that a restart reads in a second, as measured with card-fraud on one core. */
@@ -63,8 +63,13 @@ function parseTarget(text: string): Target {
   return ago === null ? parsePoint(text) : { timeMs: Math.max(0, Date.now() - ago) }
 }
 
+const parsePartition = numberParser(
+  'a whole number from 0 on',
+  (n) => Number.isSafeInteger(n) && n >= 0,
+)
+
 function addPartition(text: string, before: readonly number[] = []): readonly number[] {
-  const partition = text === '0' ? 0 : parseCount(text)
+  const partition = parsePartition(text)
   if (before.includes(partition)) throw new InvalidArgumentError('is given twice')
   return [...before, partition]
 }
@@ -99,10 +104,10 @@ function describeOffsets(group: string, offsets: readonly job.GroupOffset[]): st
     ].map(shown),
   )
   const head = ['partition', 'committed', 'low', 'end', 'lag', 'windows from']
-  return `${group}\n${table([head, ...rows]).join('\n')}\n`
+  return printable([group, ...table([head, ...rows])])
 }
 
-export function describePlan({ group, topic, moves }: job.OffsetPlan): string {
+function describePlan({ group, topic, moves }: job.OffsetPlan): string {
   const rows = moves.map((move) => {
     const { partition, from, to, scoredAgain, neverScored, readForWindows } = move
     return [partition, from ?? 'nothing', to, scoredAgain, neverScored, readForWindows].map(shown)
@@ -111,12 +116,11 @@ export function describePlan({ group, topic, moves }: job.OffsetPlan): string {
   const read = moves.reduce((sum, { readForWindows }) => sum + readForWindows, 0)
   const about = formatDuration((1_000 * read) / READ_PER_SECOND)
   const again = moves.reduce((sum, { scoredAgain }) => sum + scoredAgain, 0)
-  return [
+  return printable([
     `${group} on ${topic}`,
     ...table([head, ...rows]),
     `${grouped(again)} scored again; at most ${grouped(read)} read for windows first, about ${about} on one core`,
-    '',
-  ].join('\n')
+  ])
 }
 
 function shown(cell: string | number): string {

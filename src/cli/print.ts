@@ -59,7 +59,7 @@ export function sayTo(stream: { write(text: string): unknown }): void {
 }
 
 export function sayNotes(notes: readonly string[]): void {
-  for (const note of notes) say(noteLine(note))
+  for (const note of notes) say(noteLine(escapeControls(note)))
 }
 
 export function noteLine(text: string): string {
@@ -86,8 +86,12 @@ const PARTS_OF_BLOCK = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 /** Writes a result as text, or as JSON of several lines, in which no text controls a terminal. */
 export function writeResult(isJson: boolean | undefined, plain: object, text: string) {
   if (isJson !== true) return write(text)
-  const lines = JSON.stringify(plain, null, 2).split('\n')
-  return write(`${lines.map(escapeControls).join('\n')}\n`)
+  return write(printable(JSON.stringify(plain, null, 2).split('\n')))
+}
+
+/** A text of lines in which nothing that others have sent controls a terminal. */
+export function printable(lines: readonly string[]): string {
+  return `${lines.map(escapeControls).join('\n')}\n`
 }
 
 export function bar(share: number): string {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import pc from 'picocolors'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { exitCodeOf } from '../../src/cli/exit.ts'
-import { describeFailure, writeResult } from '../../src/cli/print.ts'
+import { describeFailure, printable, sayNotes, sayTo, writeResult } from '../../src/cli/print.ts'
 import { type Code, Refused, TidemarkError } from '../../src/kernel/errors.ts'
 import { plural, shownMs } from '../../src/kernel/wording.ts'
 
@@ -100,4 +100,15 @@ test('JSON of a result controls no terminal, and is the same value', async () =>
   expect(JSON.parse(text)).toEqual(result)
   expect(text).toContain('\n  "n": 1\n')
   expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
+})
+
+test('lines and notes with names that others chose control no terminal', () => {
+  expect(printable(['group x\u001b[2J\ny on t', 'partition'])).toBe(
+    'group x\\u001b[2J\\u000ay on t\npartition\n',
+  )
+  const said: string[] = []
+  sayTo({ write: (text) => said.push(text) })
+  onTestFinished(() => sayTo(process.stderr))
+  sayNotes(['members: a\r\u202eb'])
+  expect(said.join('')).toContain('! members: a\\u000d\\u202eb\n')
 })
