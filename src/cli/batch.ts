@@ -32,7 +32,7 @@ const parseShare = numberParser('a percentage', (n) => n >= 0 && n <= 100)
 /** The flags that need no topology. */
 const ROW_FLAGS: readonly string[] = [
   ...['input', 'output', 'format', 'compression', 'overwrite', 'failAbove'],
-  ...['model', 'evaluator', 'config'],
+  ...['model', 'evaluator', 'providers', 'config'],
 ]
 
 /** The settings of `tidemark run` that a range of a topic does not have. */
@@ -185,8 +185,9 @@ async function scoreFiles(topology: string | undefined, flags: Flags): Promise<v
     const context = { report: TERMINAL, stop }
     if (topology === undefined) {
       const model = await modelOfFile(flags.model?.[0] as string)
-      const { evaluator } = values
-      const { scorer, notes } = await loadSingle(model, { evaluator, latencyBudgetMs: BATCH_MS })
+      const { evaluator, providers } = values
+      const choice = { evaluator, providers, latencyBudgetMs: BATCH_MS }
+      const { scorer, notes } = await loadSingle(model, choice)
       sayNotes(notes)
       try {
         const result = await scoreRows({ model, scorer }, options, context)

@@ -19,6 +19,7 @@ import { groupOf } from '../runtime/prepared.ts'
 import { checkCluster } from '../runtime/start/cluster-check.ts'
 import { type FoundSchema, findSchemas } from '../runtime/start/formats.ts'
 import { findVariants } from '../runtime/start/variants.ts'
+import { modelUrl } from '../scoring/model-files.ts'
 import { readUnchecked } from '../scoring/unchecked-model.ts'
 import type { Definition } from '../topology/definition.ts'
 import { isOnlyShadow, scoreStepsOf } from '../topology/graph.ts'
@@ -153,9 +154,12 @@ async function dataOf(
     Object.entries(step.models).map(async ([name, model]) => {
       if (!isTrained(model)) return []
       const file = chosen[model.name] ?? null
+      const isRemote = (file === null ? model.file : modelUrl(file)).protocol !== 'file:'
+      if (isRemote) return file === null && model.golden ? [model.golden] : []
       try {
         const { modelFile, golden } = await readUnchecked({ model, where: definition.name }, file)
-        return golden === null ? [modelFile.file] : [modelFile.file, golden]
+        const files = [modelFile.file, ...modelFile.weights.map((part) => part.file)]
+        return golden === null ? files : [...files, golden]
       } catch (error) {
         // A shadow without its file is off, which a note says.
         if (isOnlyShadow(step, name)) return []

@@ -2,16 +2,18 @@ import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { modelOfFile } from '../host/model-of-file.ts'
+import type { Config } from '../host/settings.ts'
 import { formatDuration } from '../kernel/time.ts'
 import { grouped, plural, shownMs, table } from '../kernel/wording.ts'
 import { type Benchmark, benchmark } from '../scoring/benchmark.ts'
 import type { EvaluatorChoice } from '../scoring/load-model.ts'
-import { shownEvaluator } from '../scoring/scorer.ts'
+import { shownEvaluator, shownProvider } from '../scoring/scorer.ts'
 import { measureOf, type StatedAccuracy } from '../topology/models.ts'
 import { numberParser } from './arguments.ts'
+import { addSettings, readConfig } from './config.ts'
 import { bar, sayNotes, write } from './print.ts'
 
-interface Flags {
+interface Flags extends Record<string, unknown> {
   readonly evaluator: EvaluatorChoice | 'both'
   readonly latencyBudget: number
   readonly json?: boolean
@@ -25,7 +27,7 @@ export interface FileBenchmark extends Benchmark {
 }
 
 export function modelBenchmark(): Command {
-  return new Command('benchmark')
+  const command = new Command('benchmark')
     .description(
       'measure how long a worker takes for batches of a model, and which batch size is best; compares several models',
     )
@@ -49,9 +51,10 @@ export function modelBenchmark(): Command {
     )
     .option('--json', 'write JSON')
     .action(async (files: string[], flags: Flags) => {
+      const { providers } = readConfig(['providers'], flags)
       const all: FileBenchmark[] = []
       for (const file of files) {
-        for (const measured of await benchmarksOf(file, flags)) {
+        for (const measured of await benchmarksOf(file, { ...flags, providers })) {
           all.push(measured)
           if (flags.json !== true) await write(describeBenchmark(measured))
         }
@@ -59,17 +62,19 @@ export function modelBenchmark(): Command {
       if (flags.json === true) await write(`${JSON.stringify(all.map(plain), null, 2)}\n`)
       else if (all.length > 1) await write(`\n${comparison(all).join('\n')}\n`)
     })
+  return addSettings(command, ['providers'])
 }
 
 async function benchmarksOf(
   file: string,
-  { evaluator, latencyBudget }: Flags,
+  { evaluator, latencyBudget, providers }: Flags & Config<'providers'>,
 ): Promise<FileBenchmark[]> {
   const model = await modelOfFile(file)
   const { size: bytes } = statSync(model.file)
   const { accuracy = null } = model
   const measured = async (by: EvaluatorChoice) => {
-    const result = await benchmark(model, { evaluator: by, latencyBudgetMs: latencyBudget })
+    const choice = { evaluator: by, providers, latencyBudgetMs: latencyBudget }
+    const result = await benchmark(model, choice)
     sayNotes(result.notes)
     return { file, bytes, accuracy, latencyBudgetMs: latencyBudget, ...result }
   }
@@ -80,7 +85,8 @@ async function benchmarksOf(
 
 function plain(result: FileBenchmark) {
   const { notes: _, evaluator, ...rest } = result
-  return { ...rest, evaluator: evaluator.by }
+  const provider = evaluator.by === 'onnxruntime' ? { provider: evaluator.provider } : {}
+  return { ...rest, evaluator: evaluator.by, ...provider }
 }
 
 function describeBenchmark(result: FileBenchmark): string {
@@ -131,7 +137,7 @@ function rowOf(result: FileBenchmark): string[] {
   }
   return [
     basename(file),
-    evaluator.by === 'trees' ? 'its trees' : 'ONNX Runtime',
+    evaluator.by === 'onnxruntime' ? shownProvider(evaluator.provider) : 'its trees',
     ...SHOWN.map(msOf),
     `${msOf(largestBatch)} of ${grouped(largestBatch)}`,
     grouped(Math.round(batchOf(bestBatch)?.rowsPerSecond ?? 0)),

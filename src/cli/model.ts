@@ -1,13 +1,15 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { dirname } from 'node:path'
 import { Command } from 'commander'
 import { modelOfFile } from '../host/model-of-file.ts'
 import { configFault, Refused } from '../kernel/errors.ts'
-import { type Inspection, inspectModel, modelSource } from '../scoring/model-file.ts'
+import { type Inspection, inspectModel, modelSource, nameFor } from '../scoring/model-file.ts'
 import type { ModelDefinition } from '../topology/models.ts'
 import { modelBenchmark } from './model-benchmark.ts'
 import { modelEvaluate } from './model-evaluate.ts'
 import { say, write } from './print.ts'
+
+const MODEL = 'ONNX model, or its URL: https://…, or models:/name@alias of MLflow'
 
 export function model(): Command {
   return new Command('model')
@@ -23,7 +25,7 @@ export function model(): Command {
 function inspect(): Command {
   return new Command('inspect')
     .description('show inputs and outputs of a model, and why a topology would refuse it')
-    .argument('<file>', 'ONNX model')
+    .argument('<file>', MODEL)
     .option('--golden <file>', 'file of rows with their expected outputs')
     .action(async (file: string, flags: { golden?: string }) => {
       const inspection = await inspectModel(file, flags.golden)
@@ -38,13 +40,13 @@ type TypesFlags = Readonly<Partial<Record<TypesFlag, string>>>
 function types(): Command {
   return new Command('types')
     .description("write a model's definition, which a topology imports")
-    .argument('<file>', 'ONNX model')
+    .argument('<file>', MODEL)
     .option('--golden <file>', "file of rows with their expected outputs, and the features' names")
     .option('--features <a,b,…>', "the features' names, if there is no golden file")
     .option('--name <name>', "name of the model (default: the file's)")
     .option(
       '--version <version>',
-      'version of the model, as marked in outputs (default: that of the definition in --out, or the next one if the model is another; 1 if there is none)',
+      'version of the model, as marked in outputs (default: that of the definition in --out, or the next one if the model is another; otherwise that of the registry, or 1)',
     )
     .option('--out <file>', 'file to write (default: stdout)')
     .action(async (file: string, flags: TypesFlags) => {
@@ -53,9 +55,10 @@ function types(): Command {
       const isThere = out !== undefined && existsSync(out)
       const before = isThere ? await modelOfFile(out).catch(() => null) : null
       const isSame = before?.sha256 === inspection.sha256
+      const registered = /^models:\/[^/]+\/(\d+)$/.exec(file)?.[1]
       const source = modelSource(inspection, {
-        name: flags.name ?? basename(file, '.onnx'),
-        version: flags.version ?? (isSame ? before.version : versionAfter(before)),
+        name: flags.name ?? nameFor(inspection.url),
+        version: flags.version ?? (isSame ? before.version : (registered ?? versionAfter(before))),
         ...(features !== undefined && { features: features.split(',') }),
         ...(out !== undefined && { folder: dirname(out) }),
         ...(isSame && before.accuracy && { accuracy: before.accuracy }),

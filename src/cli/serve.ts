@@ -47,11 +47,18 @@ async function serveFiles(files: readonly string[], flags: Record<string, unknow
   }
 }
 
-async function loaded(file: string, { evaluator }: Config<'evaluator'>): Promise<ServedModel> {
+async function loaded(
+  file: string,
+  { evaluator, providers }: Config<'evaluator' | 'providers'>,
+): Promise<ServedModel> {
   const definition = await modelOfFile(file)
   // An ONNX file says no version.
   const model = definition.version === '?' ? { ...definition, version: '1' } : definition
-  const { scorer, notes } = await loadSingle(model, { evaluator, latencyBudgetMs: BATCH_MS })
+  const { scorer, notes } = await loadSingle(model, {
+    evaluator,
+    providers,
+    latencyBudgetMs: BATCH_MS,
+  })
   sayNotes(notes)
   return served(model, scorer)
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { configFault, refuseIfAny } from '../kernel/errors.ts'
 import { definitionOf, inspectModel } from '../scoring/model-file.ts'
+import { modelUrl } from '../scoring/model-files.ts'
 import type { ModelDefinition } from '../topology/models.ts'
 import { endReading, importAuthorFile } from './author-files.ts'
 
@@ -15,7 +16,9 @@ const IS_SOURCE = /\.[cm]?[jt]s$/
  */
 export async function modelOfFile(file: string): Promise<ModelDefinition> {
   try {
-    return IS_SOURCE.test(file) ? await declaredModel(file) : await foundModel(file)
+    const isFile = modelUrl(file).protocol === 'file:'
+    const isSource = isFile && IS_SOURCE.test(file)
+    return isSource ? await declaredModel(file) : await foundModel(file)
   } finally {
     await endReading()
   }
@@ -40,7 +43,7 @@ async function declaredModel(file: string): Promise<ModelDefinition> {
 /** Checks properties, not the class, because a CommonJS author has another copy of this package. */
 function isModel(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  return ['name', 'version', 'file', 'sha256', 'features', 'outputs'].every((key) => key in value)
+  return ['name', 'version', 'file', 'features', 'outputs'].every((key) => key in value)
 }
 
 async function foundModel(file: string): Promise<ModelDefinition> {

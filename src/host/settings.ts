@@ -116,6 +116,7 @@ export const PREPARE_SETTINGS = [
   'model',
   'variant',
   'evaluator',
+  'providers',
   'cache',
   'maxAhead',
   'maxTableMb',
@@ -130,6 +131,7 @@ export const SERVE_SETTINGS = [
   'predictHost',
   'predictTokenFile',
   'evaluator',
+  'providers',
 ] as const
 export const RUN_SETTINGS = namesOf(SETTINGS)
 

@@ -61,7 +61,8 @@ export function watchedTopology(prepared: PreparedTopology): WatchedTopology {
 
 function watchedModel(scorer: Scorer): WatchedModel {
   const { name: model, sha256, evaluator, size } = scorer
-  return { model, version: versionOf(scorer), sha256, evaluator: evaluator.by, ...size }
+  const provider = evaluator.by === 'onnxruntime' ? evaluator.provider : ''
+  return { model, version: versionOf(scorer), sha256, evaluator: evaluator.by, provider, ...size }
 }
 
 function at(step: string, codes: readonly Code[]): WatchedTopology['deadLetters'] {

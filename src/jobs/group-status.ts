@@ -1,5 +1,6 @@
 import type { GroupMember, Groups } from '../connect/groups.ts'
 import type { PartitionOffsets, TopicInfo, Topics } from '../connect/port.ts'
+import { download } from '../kernel/download.ts'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import { partitionName } from '../kernel/ids.ts'
 import { isJsonObject, jsonObject } from '../kernel/json.ts'
@@ -118,34 +119,21 @@ function problemsIn(names: readonly string[], fault: string, kind: TroubleKind) 
 
 /** Asks a worker; one that does not answer is a finding, and no error. */
 async function askWorkers(url: URL, token: string | null) {
+  const limits = {
+    headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    budget: { left: MOST_BYTES },
+    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+  }
   try {
-    const answer = await fetch(new URL('status', url), {
-      redirect: 'error',
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-      headers: token === null ? {} : { authorization: `Bearer ${token}` },
-    })
-    if (!answer.ok) throw new Error(`it answers ${answer.status}`)
-    const { workers } = jsonObject(await textOf(answer)) ?? {}
+    const text = (await download(new URL('status', url), limits)).toString()
+    const { workers } = jsonObject(text) ?? {}
     if (Array.isArray(workers) && workers.every(isStatus)) {
       return { url: url.host, workers, fault: null }
     }
     throw new Error('it does not answer with the status of workers')
   } catch (thrown) {
-    const cause = thrown instanceof Error ? thrown.cause : undefined
-    return { url: url.host, workers: [], fault: messageOf(cause ?? thrown) }
+    return { url: url.host, workers: [], fault: messageOf(thrown) }
   }
-}
-
-/** @throws Error it is too large */
-async function textOf({ body }: Response): Promise<string> {
-  const pieces: Uint8Array[] = []
-  let bytes = 0
-  for await (const piece of (body ?? []) as AsyncIterable<Uint8Array>) {
-    pieces.push(piece)
-    bytes += piece.length
-    if (bytes > MOST_BYTES) throw new Error('its answer is larger than 64 MiB')
-  }
-  return Buffer.concat(pieces).toString()
 }
 
 /** Whether it has the parts that are shown; others may be of another version. */

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { rename, writeFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { dirname } from 'node:path'
 
@@ -25,6 +26,14 @@ export function makeFolder(path: string): void {
     makeFolder(dirname(path))
     mkdirSync(path)
   }
+}
+
+/** Writes a file atomically, because another process may be reading it. Creates its folder. */
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+  const aside = `${path}-${process.pid}`
+  makeFolder(dirname(path))
+  await writeFile(aside, content)
+  await rename(aside, path)
 }
 
 /**

@@ -163,7 +163,7 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
   }),
   gauge('model_info', {
     help: 'Always 1; the labels describe the model',
-    ...ofLoaded(['model', 'version', 'sha256', 'evaluator'], () => 1),
+    ...ofLoaded(['model', 'version', 'sha256', 'evaluator', 'provider'], () => 1),
   }),
   gauge('model_memory_bytes', {
     help: 'Memory of a model, estimated from the size of its file; models of the same file may share it',

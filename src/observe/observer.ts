@@ -38,6 +38,8 @@ export interface WatchedModel {
   readonly sha256: string
   /** `trees` or `onnxruntime`. */
   readonly evaluator: string
+  /** The execution provider of ONNX Runtime; empty: another evaluator. */
+  readonly provider: string
   /** Memory of its sessions, bytes, as estimated. */
   readonly bytes: number
   readonly threads: number

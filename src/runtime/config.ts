@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { SESSION_TIMEOUT_MS } from '../connect/kafka/client/options.ts'
 import type { From, Guarantee } from '../connect/port.ts'
 import { TidemarkError } from '../kernel/errors.ts'
@@ -12,6 +11,7 @@ import {
   pairsOf,
   type RawSetting,
   type Setting,
+  type SettingKind,
   SWITCH,
   setting,
   single,
@@ -19,6 +19,8 @@ import {
   under,
 } from '../kernel/setting.ts'
 import { parseDuration } from '../kernel/time.ts'
+import { modelAt } from '../scoring/model-files.ts'
+import { ONLY_CPU, providersFault } from '../scoring/onnx-runtime.ts'
 import { limitsOfMachine, type MachineLimits } from './machine-limits.ts'
 
 /** bytes */
@@ -80,7 +82,7 @@ export interface WorkerConfig {
   readonly deadLetterBreakerPercent: number | null
   /** Topic name in the topology → the topic to use instead. @default the topology's own names */
   readonly topics: Readonly<Record<string, string>>
-  /** Model name → the ONNX file to use instead. @default the declared files */
+  /** Model name → the ONNX file to use instead, or its URL. @default the declared files */
   readonly models: Readonly<Record<string, string>>
   /**
    * Score step → the name of the variant that scores, for steps with `variants`. Give it to all
@@ -94,6 +96,12 @@ export interface WorkerConfig {
    * @default 'auto'
    */
   readonly evaluator: 'auto' | 'onnxruntime'
+  /**
+   * Execution providers of ONNX Runtime, for models that it runs: the first that works here. The
+   * last is `cpu`.
+   * @default ['cpu']
+   */
+  readonly providers: readonly string[]
   /**
    * Whether what a start learns about models is kept for the next one, in the user's cache folder.
    * @default true
@@ -135,6 +143,16 @@ export type GivenConfig = {
 type Settings = { readonly [K in keyof WorkerConfig]: Setting<GivenConfig[K]> }
 
 const COMPRESSION = oneOf(COMPRESSIONS)
+
+const PROVIDERS: SettingKind<readonly string[]> = {
+  fault: providersFault,
+  parse: ({ values }) => {
+    const providers = values.flatMap((v) => v.split(',')).map((name) => name.trim())
+    const fault = providersFault(providers)
+    if (fault !== null) throw new Error(fault)
+    return providers
+  },
+}
 
 const KAFKA = under('Kafka', {
   brokers: setting<readonly string[]>({
@@ -228,14 +246,15 @@ const TOPOLOGY = under('Topology and models', {
   }),
   models: setting<WorkerConfig['models']>({
     value: '<name=file>',
-    about: 'ONNX file to use for a model instead of the declared one; repeatable',
+    about:
+      'ONNX file to use for a model instead of the declared one, or its URL: https://…#sha256=…, or models:/name@alias of MLflow; repeatable',
     fallback: {},
     fallbackText: 'as declared in the topology',
     many: true,
     kind: {
       parse: ({ values, folder }) => {
         const files = [...pairsOf(values, 'name=file')]
-        return Object.fromEntries(files.map(([name, file]) => [name, resolve(folder, file)]))
+        return Object.fromEntries(files.map(([name, file]) => [name, modelAt(file, folder)]))
       },
     },
   }),
@@ -254,6 +273,15 @@ const TOPOLOGY = under('Topology and models', {
       'auto: computes tree models in the worker if the results are bit-identical, and all others in ONNX Runtime; onnxruntime: computes all models in ONNX Runtime',
     fallback: 'auto',
     kind: oneOf(['auto', 'onnxruntime']),
+  }),
+  providers: setting<readonly string[]>({
+    value: '<name,…>',
+    about:
+      'execution providers of ONNX Runtime, for models that it runs: the first that works here, such as tensorrt,cuda,cpu; the last is cpu',
+    fallback: ONLY_CPU,
+    fallbackText: 'cpu',
+    many: true,
+    kind: PROVIDERS,
   }),
   cache: setting<boolean>({
     value: null,

@@ -1,5 +1,6 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { Lane } from './lanes.ts'
+import { isLackOfMemory } from './memory-limit.ts'
 import { BatchLimit, scoreApart } from './poison-rows.ts'
 import { costMs, type Runner } from './runner.ts'
 import { ScoreRequest, type Slice } from './score-request.ts'
@@ -248,7 +249,13 @@ export class BatchScorer implements Omit<Scorer, keyof About> {
     return {
       run: async (rows, count) => {
         if (batch.isGivenUp) throw new TidemarkError('INVARIANT', 'its rows were given up')
-        return runner.run(rows, count)
+        try {
+          return await runner.run(rows, count)
+        } catch (error) {
+          if (!isLackOfMemory(error)) throw error
+          const message = `${this.#identity.label} lacks the memory to score one row`
+          throw new TidemarkError('MODEL_FAILING', message)
+        }
       },
     }
   }

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/models.ts'
+import { shown } from './model-files.ts'
 import type { Runner } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
-import { shown } from './unchecked-model.ts'
 
 /** Input rows, and the outputs that the model returned where it was trained. Missing is NaN. */
 export interface Golden {
@@ -27,7 +27,7 @@ type GoldenOutputs =
   | { readonly kind: 'scores'; readonly rows: readonly ReadonlyMap<string, number>[] }
 
 /** Rounding on another machine; a golden file may allow more. */
-const TOLERANCE = 1e-5
+export const TOLERANCE = 1e-5
 const MOST_TOLERANCE = 0.1
 
 const FORMAT =

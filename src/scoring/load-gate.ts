@@ -14,11 +14,14 @@ import {
   goldenDifferences,
   goldenFaults,
   readGolden,
+  TOLERANCE,
 } from './golden.ts'
-import { SCORE_TYPES, widthOf } from './onnx-session.ts'
-import type { OpenedModel, Runner, Signature } from './runner.ts'
+import { isLackOfMemory } from './memory-limit.ts'
+import { shown } from './model-files.ts'
+import { isNumberType, NUMBER_TYPES, widthOf } from './onnx-session.ts'
+import { ON_CPU, type OpenedModel, type Runner, type Signature } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
-import { shown, type UncheckedModel } from './unchecked-model.ts'
+import type { UncheckedModel } from './unchecked-model.ts'
 import { dependsOnBatch, sampleRows } from './warm-up.ts'
 
 /** More than one, to detect a fixed batch size. */
@@ -46,14 +49,22 @@ export async function proveModel(
     const sample = sampleRows(model.features.length, golden)
     refuseIfAny(await trialFaults(runner, { sample, golden }, check))
     /** Whether each row must run alone, because other rows of a batch change its scores. */
-    const isAlone = await dependsOnBatch(runner, sample)
+    const isAlone = await dependsOnBatch(runner, sample, roundingOf(runner, golden))
     const runs = { runner, atMost: most ?? (isAlone ? 1 : Number.POSITIVE_INFINITY) }
     if (golden !== null) refuseIfAny(await goldenDifferences(golden, runs, check))
     return { runner, golden, isAlone }
   } catch (error) {
     await runner.close()
-    throw error
+    if (!isLackOfMemory(error)) throw error
+    const message = `${model.name}@${model.version} needs more memory than is free to score rows`
+    const hint = 'give the process more memory, or use a smaller model'
+    throw new TidemarkError('MODEL_LOAD', message, { where, hint, cause: error })
   }
+}
+
+/** How far the scores of a row may differ from batch to batch: other processors round otherwise. */
+function roundingOf({ placement = ON_CPU }: OpenedModel, golden: Golden | null): number {
+  return placement.provider === ON_CPU.provider ? 0 : (golden?.tolerance ?? TOLERANCE)
 }
 
 async function trialFaults(
@@ -65,10 +76,11 @@ async function trialFaults(
     await runner.run(sample.subarray(0, TRIAL_ROWS * model.features.length), TRIAL_ROWS)
     return []
   } catch (cause) {
+    if (isLackOfMemory(cause)) throw cause
     const message = `${model.name}@${model.version}: a trial run of ${TRIAL_ROWS} rows: ${messageOf(cause)}`
     const madeUp =
       golden === null ? '; these rows were generated: golden rows make a fairer trial' : ''
-    const hint = `a model must take any number of rows and return its scores for each: export with a dynamic batch axis${madeUp}`
+    const hint = `a model must take any number of rows and return its scores for each: export with a dynamic batch axis; ${COLUMNS}${madeUp}`
     return [new TidemarkError('MODEL_OUTPUT', message, { where, hint, cause })]
   }
 }
@@ -96,6 +108,8 @@ const FREE_BATCH =
 const ZIPMAP =
   "export without ZipMap: skl2onnx convert_sklearn(..., options={'zipmap': False}), onnxmltools convert_lightgbm(..., zipmap=False) (convert_xgboost alike)"
 
+const COLUMNS = "name every column, in the tensor's order, or read one: { tensor, column }"
+
 const LABELS =
   "a score is a number. Read the probabilities, one name a class: { tensor, columns: ['low', 'high'] }; or train on whole-number labels (scikit-learn: y = LabelEncoder().fit_transform(y)) and export again"
 
@@ -116,28 +130,38 @@ export function signatureFaults(
 }
 
 function* inputFaults(model: ModelDefinition, inputs: readonly OnnxValue[]) {
-  const [input] = inputs
-  if (input === undefined || inputs.length > 1) {
-    const message = `the model takes ${inputs.length} inputs (${names(inputs)}), the topology gives one`
-    const hint = 'export with all features as columns of one input, float32[N, features]'
-    yield { message, hint }
-    return
-  }
-  if (input.name !== model.input) {
-    const message = `the model's input is "${input.name}", the definition says "${model.input}"`
-    const hint = `write input: '${input.name}', or let \`tidemark model types\` write the definition`
+  const { input, features } = model
+  const fed = typeof input === 'string' ? [[input, features] as const] : Object.entries(input)
+  const unfed = inputs.filter(({ name }) => !fed.some(([tensor]) => tensor === name))
+  const absent = fed.filter(([tensor]) => !inputs.some(({ name }) => name === tensor))
+  if (unfed.length + absent.length > 0) {
+    const takes = `the model takes ${names(inputs)}`
+    const message = `${takes}, the definition fills ${fed.map(([tensor]) => `"${tensor}"`).join(', ')}`
+    const hint = 'let `tidemark model types` write the definition; a model takes numbers by event'
     yield { message, hint }
   }
-  if (input.type !== 'float32') {
-    const message = `input "${input.name}" is ${input.type ?? 'not a tensor'}, features are float32`
-    yield { message, hint: 'export with float32: skl2onnx FloatTensorType, torch model.float()' }
+  for (const feature of new Set([...features, ...fed.flatMap(([, columns]) => columns)])) {
+    const times = fed.flatMap(([, columns]) => columns).filter((name) => name === feature).length
+    if (times === 1 && features.includes(feature)) continue
+    const problem = features.includes(feature) ? `fills ${times} inputs` : 'is not a feature'
+    const hint = 'name each feature once, as a column of one input'
+    yield { message: `feature "${feature}" ${problem}`, hint }
   }
-  yield* shapeFaults(model, input)
+  for (const tensor of inputs) {
+    const isOnly = inputs.length === 1 && fed.length === 1
+    const columns = fed.find(([name]) => isOnly || name === tensor.name)?.[1]
+    if (columns !== undefined) yield* tensorFaults(tensor, columns)
+  }
 }
 
-function* shapeFaults(model: ModelDefinition, input: OnnxValue) {
+function* tensorFaults(input: OnnxValue, features: readonly string[]) {
+  if (!isNumberType(input.type)) {
+    const message = `input "${input.name}" is ${input.type ?? 'not a tensor'}, a feature is a number`
+    const hint = 'encode texts as numbers in the topology, and export the model behind the encoder'
+    yield { message, hint }
+  }
   const shape = `input "${input.name}" has shape ${shapeOf(input)}`
-  const featureCount = model.features.length
+  const featureCount = features.length
   if (input.shape.length !== 2) {
     const hint = `export with one row an event: [N, ${featureCount}]`
     yield { message: `${shape}, not [N, ${featureCount}]`, hint }
@@ -149,7 +173,7 @@ function* shapeFaults(model: ModelDefinition, input: OnnxValue) {
     yield { message, hint: FREE_BATCH.replace('<input>', input.name) }
   }
   if (typeof columns === 'number' && columns !== featureCount) {
-    const message = `the model takes ${columns} features, the topology gives ${featureCount}: ${model.features.join(', ')}`
+    const message = `input "${input.name}" takes ${columns} features, the topology gives ${featureCount}: ${features.join(', ')}`
     const hint = 'is it the file of this model? else train it on these features, in this order'
     yield { message, hint }
   }
@@ -180,8 +204,8 @@ function outputFault({ tensor, column, columns }: OutputDefinition, outputs: rea
   if (output.type === null) {
     return { message: `${subject} is a list of dictionaries (ZipMap), not a tensor`, hint: ZIPMAP }
   }
-  if (!SCORE_TYPES.includes(output.type)) {
-    const hint = output.type === 'string' ? LABELS : `a score is one of ${SCORE_TYPES.join(', ')}`
+  if (!isNumberType(output.type)) {
+    const hint = output.type === 'string' ? LABELS : `a score is one of ${NUMBER_TYPES.join(', ')}`
     return { message: `${subject} is ${output.type}`, hint }
   }
   const shape = `${subject} has shape ${shapeOf(output)}`
@@ -193,10 +217,9 @@ function outputFault({ tensor, column, columns }: OutputDefinition, outputs: rea
     const hint = 'columns count from 0; a tensor is [N] (column 0) or [N, columns]'
     return { message: `${shape} and no column ${column}`, hint }
   }
-  if (columns.length > 0 && (width === null || width === columns.length)) return null
-  const has = width === null ? '' : `, ${width} columns`
-  const hint = "name every column, in the tensor's order, or read one: { tensor, column }"
-  return { message: `${shape}${has}; ${columns.length} are named: ${columns.join(', ')}`, hint }
+  // A trial run checks the width, because exporters of several outputs declare it wrongly.
+  if (columns.length > 0 && width !== 0) return null
+  return { message: `${shape}; ${columns.length} columns are named`, hint: COLUMNS }
 }
 
 /** A missing tensor may be one that a ZipMap has turned into dictionaries. */

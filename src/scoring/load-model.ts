@@ -6,13 +6,14 @@ import { type About, BatchScorer } from './batch-scorer.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { chooseLanes, isKnownInline, treeLane } from './lanes.ts'
 import { proveModel } from './load-gate.ts'
-import type { ModelCache } from './model-cache.ts'
+import { ModelCache } from './model-cache.ts'
 import { openInline, openInThread } from './open-model.ts'
-import { type OpenedModel, type Runner, readingOf } from './runner.ts'
+import { ON_CPU, type Runner, readingOf, type Signature } from './runner.ts'
 import { type Evaluator, type Scorer, scoreColumns } from './scorer.ts'
 import { provenTrees } from './tree-runner.ts'
 import { labelOf, readUnchecked } from './unchecked-model.ts'
 import { sampleRows } from './warm-up.ts'
+import { scoreFitting, wholeFeaturesOf } from './whole-features.ts'
 
 /** `auto`: the worker computes a model from its trees, if that gives the bits of ONNX Runtime. */
 export type EvaluatorChoice = 'auto' | 'onnxruntime'
@@ -50,11 +51,17 @@ export type ReadUse = Awaited<ReturnType<typeof readUse>>
 /** @throws TidemarkError `MODEL_FILE` */
 export async function readUse(
   use: ModelUse,
-  chosen: { file: string | null; evaluator: EvaluatorChoice; cache: ModelCache },
+  chosen: {
+    file: string | null
+    evaluator: EvaluatorChoice
+    providers: readonly string[]
+    cache: ModelCache
+  },
 ) {
   const { model, latencyBudgetMs, hasFallback = false, isBackground = false } = use
-  const { file, evaluator, cache } = chosen
-  const uncheckedModel = await readUnchecked({ model, where: use.where ?? use.step }, file)
+  const { file, evaluator, providers, cache } = chosen
+  const place = { model, where: use.where ?? use.step }
+  const uncheckedModel = await readUnchecked(place, file, cache.folder)
   const { modelFile, where, golden: url } = uncheckedModel
   const why = isBackground ? 'as every shadow is' : 'as you chose'
   /** Computes it; a string says why ONNX Runtime does. */
@@ -63,7 +70,7 @@ export async function readUse(
   const { input, outputs, features } = model
   const how = [latencyBudgetMs, isGuarded, isBackground]
   /** Equal for models that run the same bytes in the same way. */
-  const way = [modelFile.sha256, input, outputs, features.length, ...how]
+  const way = [modelFile.sha256, input, outputs, features, ...how]
   // Rows with faults count as none here: the checks report these.
   const golden = url && (await readGolden(url, where).catch(() => null))
   const sample = sampleRows(features.length, golden)
@@ -73,10 +80,13 @@ export async function readUse(
     evaluator: typeof trees === 'string' ? null : EDITION,
     sample: createHash('sha256').update(sample).digest('hex'),
   }
-  const measured = { sample, cache, dependsOn }
+  // Whether a provider works here may change from one start to the next, and with it the cost.
+  const kept = providers.length > 1 ? new ModelCache(null) : cache
+  const measured = { sample, cache: kept, dependsOn }
   const limits = { latencyBudgetMs, isGuarded, isBackground }
   const choice = { label: labelOf(uncheckedModel), where, ...limits, ...measured }
-  return { use, uncheckedModel, trees, way: JSON.stringify(way), choice }
+  const reading = { ...readingOf(model), providers }
+  return { use, uncheckedModel, reading, trees, way: JSON.stringify(way), choice }
 }
 
 type OpenedUse = Awaited<ReturnType<typeof openUse>>
@@ -91,8 +101,10 @@ export async function openUse(read: ReadUse) {
   return { ...read, proven, isInline }
 }
 
-function openOn(isInline: boolean, { uncheckedModel, choice }: ReadUse): Promise<OpenedModel> {
-  return isInline ? openInline(uncheckedModel) : openInThread(uncheckedModel, choice.isBackground)
+function openOn(isInline: boolean, { uncheckedModel, reading, choice }: ReadUse) {
+  return isInline
+    ? openInline(uncheckedModel, reading)
+    : openInThread(uncheckedModel, reading, choice.isBackground)
 }
 
 export type LoadedModel = Awaited<ReturnType<typeof loadModel>>
@@ -102,8 +114,9 @@ export async function loadModel(opened: OpenedUse) {
   const { uncheckedModel, trees, choice, proven } = opened
   const { model, modelFile } = uncheckedModel
   const { lanes, threads, notes } = await lanesOf(opened)
+  const { signature, placement: { provider, notes: skipped } = ON_CPU } = proven.runner
   const evaluator: Evaluator =
-    typeof trees === 'string' ? { by: 'onnxruntime', why: trees } : { by: 'trees' }
+    typeof trees === 'string' ? { by: 'onnxruntime', why: trees, provider } : { by: 'trees' }
   const factor = typeof trees === 'string' ? FILE_FACTORS.onnxruntime : FILE_FACTORS.trees
   const { label } = choice
   const identity = {
@@ -112,13 +125,21 @@ export async function loadModel(opened: OpenedUse) {
     columns: scoreColumns(model.outputs).length,
     ...(choice.isGuarded && { guardMs: choice.latencyBudgetMs }),
   }
-  const size = { bytes: (SESSION_BYTES + factor * modelFile.bytes.length) * lanes.length, threads }
-  const { signature } = proven.runner
+  const size = { bytes: (SESSION_BYTES + factor * modelFile.size) * lanes.length, threads }
   const floats = signature.outputs.filter(({ type }) => type === 'float32')
   const float32 = new Set(floats.map(({ name }) => name))
   const about = { name: model.name, label, sha256: modelFile.sha256, evaluator, size, float32 }
-  const scorer = scorerOf(about, new BatchScorer(identity, lanes))
-  return { scorer, lanes, notes, signature }
+  const scorer = scorerOf(
+    about,
+    new BatchScorer(identity, lanes),
+    wholeFeaturesOf(model, signature),
+  )
+  return {
+    scorer,
+    lanes,
+    notes: [...modelFile.notes, ...notes, ...skipped, ...typeNotes(label, signature)],
+    signature,
+  }
 }
 
 async function lanesOf(opened: OpenedUse) {
@@ -158,7 +179,19 @@ export async function shareModel(
   return { scorer: isOwn ? scorer : scorerOf(about, scorer), notes }
 }
 
-function scorerOf(about: About, scorer: Omit<Scorer, keyof About>): Scorer {
+function typeNotes(label: string, { inputs }: Signature): string[] {
+  if (inputs.every(({ type }) => type !== 'float64')) return []
+  return [
+    `${label} takes float64 and gets float32, which features are: golden rows show whether that matters`,
+  ]
+}
+
+function scorerOf(
+  about: About,
+  scorer: Omit<Scorer, keyof About>,
+  wholeFeatures: Parameters<typeof scoreFitting>[1] = [],
+): Scorer {
+  const score: Scorer['score'] = (rows, count, yields) => scorer.score(rows, count, yields)
   return {
     ...about,
     get maxBatch() {
@@ -169,7 +202,7 @@ function scorerOf(about: About, scorer: Omit<Scorer, keyof About>): Scorer {
     get state() {
       return scorer.state
     },
-    score: (rows, count, yields) => scorer.score(rows, count, yields),
+    score: scoreFitting(score, wholeFeatures),
     close: () => scorer.close(),
   }
 }

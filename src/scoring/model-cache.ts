@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { cpus, homedir } from 'node:os'
-import { dirname, isAbsolute, join } from 'node:path'
-import { makeFolder } from '../kernel/node.ts'
-import { onnxRuntimeVersion } from './onnx-session.ts'
+import { isAbsolute, join } from 'node:path'
+import { replaceFile } from '../kernel/node.ts'
+import { onnxRuntimeVersion } from './onnx-runtime.ts'
 
 export interface Finding<T> {
   /** Name of their folder. */
@@ -19,14 +19,14 @@ export interface Finding<T> {
 
 /** Findings about models, in small files named by a hash of all that each depends on. */
 export class ModelCache {
-  readonly #folder: string | null
+  /** `null`: findings are kept in memory only. */
+  readonly folder: string | null
   /** Findings so far, also those that could not be written. */
   readonly #results = new Map<string, Promise<unknown>>()
   #machine: object | null = null
 
-  /** @param folder `null`: findings are kept in memory only */
   constructor(folder: string | null) {
-    this.#folder = folder
+    this.folder = folder
   }
 
   /** The cached finding, or a new one, which is then cached. @throws the error of `find` */
@@ -64,23 +64,18 @@ export class ModelCache {
   }
 
   async #contentOf(place: string): Promise<unknown> {
-    if (this.#folder === null) return null
+    if (this.folder === null) return null
     try {
-      return JSON.parse(await readFile(join(this.#folder, place), 'utf8'))
+      return JSON.parse(await readFile(join(this.folder, place), 'utf8'))
     } catch {
       return null
     }
   }
 
-  /** Writes the file atomically, because another process may be reading it. */
   async #keep(place: string, result: unknown): Promise<void> {
-    if (this.#folder === null) return
+    if (this.folder === null) return
     try {
-      const file = join(this.#folder, place)
-      const aside = `${file}-${process.pid}`
-      makeFolder(dirname(file))
-      await writeFile(aside, JSON.stringify(result))
-      await rename(aside, file)
+      await replaceFile(join(this.folder, place), JSON.stringify(result))
     } catch {}
   }
 }
@@ -89,7 +84,8 @@ export function usersModelCache(): ModelCache {
   return new ModelCache(usersFolder())
 }
 
-function usersFolder(): string | null {
+/** Folder of what is kept for the next start; `null`: there is none. */
+export function usersFolder(): string | null {
   try {
     const folder = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
     return isAbsolute(folder) ? join(folder, 'tidemark') : null

@@ -1,19 +1,24 @@
 import { basename, dirname, relative, sep } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { configFault, Refused, TidemarkError } from '../kernel/errors.ts'
 import { type ModelDefinition, measureOf, type StatedAccuracy } from '../topology/models.ts'
+import type { ZipMap } from '../trees/onnx-export.ts'
 import type { OnnxValue } from '../trees/onnx-file.ts'
 import { type Golden, readGolden } from './golden.ts'
 import { proveModel } from './load-gate.ts'
-import { SCORE_TYPES } from './onnx-session.ts'
-import { openInline } from './open-model.ts'
-import type { Signature } from './runner.ts'
+import { hashIn, modelUrl } from './model-files.ts'
+import { isNumberType } from './onnx-session.ts'
+import { openInline, openSession } from './open-model.ts'
+import { readingOf, type Signature } from './runner.ts'
 import { readModel, type UncheckedModel } from './unchecked-model.ts'
+import { sampleRows } from './warm-up.ts'
 
 export type Outputs = ModelDefinition['outputs']
 
 export interface Inspection extends Signature {
+  /** As it was named: a path or a URL. */
   readonly file: string
+  readonly url: URL
   readonly goldenFile: string | null
   readonly bytes: number
   readonly sha256: string
@@ -26,17 +31,17 @@ export interface Inspection extends Signature {
 
 /** @throws TidemarkError `MODEL_FILE`, `MODEL_LOAD`; `MODEL_GOLDEN`: an unreadable golden file */
 export async function inspectModel(file: string, goldenFile?: string): Promise<Inspection> {
-  const modelFile = await readModel(pathToFileURL(file), file)
-  const opened = await openInline({ model: { input: '', outputs: {} }, modelFile, where: file })
-  const { inputs, outputs } = opened.signature
-  await opened.close()
+  const url = modelUrl(file)
+  const modelFile = await readModel(url, file, { sha256: hashIn(url) })
   const goldenUrl = goldenFile === undefined ? null : pathToFileURL(goldenFile)
   const golden = goldenUrl && (await readGolden(goldenUrl, file))
-  const suggested = suggestOutputs(outputs, golden)
+  const { inputs, outputs } = await signatureOf({ modelFile, where: file }, golden)
+  const suggested = suggestOutputs(outputs, golden, modelFile.zipMap)
   const inspection = {
     file,
+    url,
     goldenFile: goldenFile ?? null,
-    bytes: modelFile.bytes.length,
+    bytes: modelFile.size,
     sha256: modelFile.sha256,
     inputs,
     outputs,
@@ -48,19 +53,79 @@ export async function inspectModel(file: string, goldenFile?: string): Promise<I
   return { ...inspection, problems: await problemsOf(uncheckedModel) }
 }
 
+/**
+ * The declared inputs and outputs, the latter with the columns that a run returns: exporters of
+ * several outputs declare one column. A model that fails on the trial rows is as it is declared.
+ */
+async function signatureOf(
+  unchecked: Pick<UncheckedModel, 'modelFile' | 'where'>,
+  golden: Golden | null,
+): Promise<Signature> {
+  const session = await openSession(unchecked, { input: '', outputs: {} })
+  const { inputs, outputs } = session.signature
+  const features = golden?.features ?? placeholdersFor(inputs)
+  const scores = asColumns(outputs.filter(({ type }) => isNumberType(type)))
+  const reading = readingOf({ input: inputOf(inputs, features), features, outputs: scores })
+  const row = sampleRows(features.length, golden).subarray(0, features.length)
+  try {
+    const widths = await session.widths(reading, row)
+    const seen = outputs.map(({ shape: [rows = '', ...columns], ...output }): OnnxValue => {
+      const width = widths.get(output.name) ?? 1
+      return { ...output, shape: [rows, ...(width > 1 ? [width] : columns)] }
+    })
+    return { inputs, outputs: seen }
+  } catch {
+    return { inputs, outputs }
+  } finally {
+    await session.close()
+  }
+}
+
 /** The definition that a model was checked with; features without names are `f0`, `f1`, …. */
 export function definitionOf(inspection: Omit<Inspection, 'problems'>): ModelDefinition {
-  const { file, goldenFile, inputs } = inspection
+  const { url: file, goldenFile, inputs } = inspection
+  const features = inspection.features ?? placeholdersFor(inputs)
   return {
-    name: basename(file, '.onnx'),
+    name: nameFor(file),
     version: '?',
-    file: pathToFileURL(file),
+    file,
     sha256: inspection.sha256,
-    input: inputs[0]?.name ?? '',
-    features: inspection.features ?? placeholders('f', columnsOf(inputs[0])),
+    input: inputOf(inputs, features),
+    features,
     outputs: { ...inspection.suggested, ...unreadable(inspection.outputs) },
     ...(goldenFile === null ? {} : { golden: pathToFileURL(goldenFile) }),
   }
+}
+
+/** The name in a registry, or that of the file. */
+export function nameFor({ protocol, pathname }: URL): string {
+  const path = decodeURIComponent(pathname)
+  return protocol === 'models:' ? path.replace(/^\/|[@/][^@/]*$/g, '') : basename(path, '.onnx')
+}
+
+/** Names for features: that of an input of one column, if there are several inputs. */
+function placeholdersFor(inputs: readonly OnnxValue[]): string[] {
+  if (inputs.length === 1) return placeholders('f', columnsOf(inputs[0]))
+  return inputs.flatMap((input) => {
+    const columns = columnsOf(input)
+    return columns === 1 ? [input.name] : placeholders(`${input.name}_`, columns)
+  })
+}
+
+/** The one input; or several, each with features of its name, or with the next ones. */
+function inputOf(
+  inputs: readonly OnnxValue[],
+  features: readonly string[],
+): ModelDefinition['input'] {
+  if (inputs.length <= 1) return inputs[0]?.name ?? ''
+  const isNamed = inputs.every(({ name }) => features.includes(name))
+  let next = 0
+  const columns = inputs.map((input) => {
+    const from = next
+    next += columnsOf(input)
+    return [input.name, isNamed ? [input.name] : features.slice(from, next)] as const
+  })
+  return Object.fromEntries(columns)
 }
 
 /**
@@ -68,18 +133,26 @@ export function definitionOf(inspection: Omit<Inspection, 'problems'>): ModelDef
  * otherwise all float tensors; otherwise the first integer tensor. [N] and [N, 1] are one number;
  * the columns of [N, n] have the golden names, otherwise `c0`, `c1`, ….
  */
-export function suggestOutputs(outputs: readonly OnnxValue[], golden: Golden | null): Outputs {
-  const readable = outputs.filter((o) => o.type !== null && SCORE_TYPES.includes(o.type))
+export function suggestOutputs(
+  outputs: readonly OnnxValue[],
+  golden: Golden | null,
+  zipMap: ZipMap | null = null,
+): Outputs {
+  const readable = outputs.filter(({ type }) => isNumberType(type))
   const named = readable.filter((o) => goldenColumns(o.name, golden) !== null)
   const floats = readable.filter(({ type }) => type === 'float32' || type === 'float64')
   const tensors = [named, floats, readable.slice(0, 1)].find((some) => some.length > 0) ?? []
-  return Object.fromEntries(tensors.map((o) => [o.name, suggestOutput(o, golden)]))
+  return Object.fromEntries(
+    tensors.map((o) => {
+      const classes = zipMap?.tensor === o.name ? zipMap.classes : null
+      return [o.name, suggestOutput(o, goldenColumns(o.name, golden) ?? classes)]
+    }),
+  )
 }
 
-function suggestOutput({ name, shape }: OnnxValue, golden: Golden | null): Outputs[string] {
+function suggestOutput({ name, shape }: OnnxValue, columns: readonly string[] | null) {
   const width = typeof shape[1] === 'number' ? shape[1] : 1
   if (width === 1) return { tensor: name, column: 0 }
-  const columns = goldenColumns(name, golden)
   return { tensor: name, columns: columns?.length === width ? columns : placeholders('c', width) }
 }
 
@@ -94,8 +167,11 @@ function goldenColumns(output: string, golden: Golden | null): string[] | null {
 
 /** The outputs that are not tensors, declared so that the checks say how to export without them. */
 function unreadable(outputs: readonly OnnxValue[]): Outputs {
-  const others = outputs.filter((o) => o.type === null)
-  return Object.fromEntries(others.map(({ name }) => [name, { tensor: name, column: 0 }]))
+  return asColumns(outputs.filter((o) => o.type === null))
+}
+
+function asColumns(outputs: readonly OnnxValue[]): Outputs {
+  return Object.fromEntries(outputs.map(({ name }) => [name, { tensor: name, column: 0 }]))
 }
 
 function columnsOf(input: OnnxValue | undefined): number {
@@ -134,23 +210,25 @@ const LINE = 100
  * @throws TidemarkError `CONFIG_INVALID`: other features than it takes · `MODEL_OUTPUT`: no score
  */
 export function modelSource(inspection: Inspection, choice: SourceChoice): string {
-  const { file, goldenFile, sha256, inputs, suggested } = inspection
+  const { file, url, goldenFile, sha256, inputs, suggested } = inspection
   if (Object.keys(suggested).length === 0) {
     throw new TidemarkError('MODEL_OUTPUT', 'no output of the model can be a score', {
       where: file,
       hint: inspection.problems[0]?.hint ?? 'a score is a tensor of numbers, [N] or [N, columns]',
     })
   }
-  const folder = choice.folder ?? dirname(file)
+  const { folder = url.protocol === 'file:' ? dirname(file) : '.' } = choice
+  const features = featuresOf(inspection, choice)
   const model: Source = {
     name: quoted(choice.name),
     version: quoted(choice.version),
-    file: urlOf(file, folder),
-    sha256: quoted(sha256),
-    input: quoted(inputs[0]?.name ?? ''),
-    features: featuresOf(inspection, choice).map(quoted),
+    file: urlOf(url, folder),
+    // An alias may move.
+    ...(url.pathname.includes('@') && url.protocol === 'models:' ? {} : { sha256: quoted(sha256) }),
+    input: inputSource(inputOf(inputs, features)),
+    features: features.map(quoted),
     outputs: outputsOf(suggested),
-    ...(goldenFile === null ? {} : { golden: urlOf(goldenFile, folder) }),
+    ...(goldenFile === null ? {} : { golden: urlOf(pathToFileURL(goldenFile), folder) }),
     ...(choice.accuracy === undefined ? {} : { accuracy: accuracySource(choice.accuracy) }),
   }
   return `${headOf(inspection)}
@@ -177,7 +255,8 @@ function headOf({ file, goldenFile, suggested }: Inspection): string {
 }
 
 function featuresOf({ file, inputs, features }: Inspection, choice: SourceChoice) {
-  const names = choice.features ?? features
+  const areNamed = inputs.length > 1 && inputs.every((input) => columnsOf(input) === 1)
+  const names = choice.features ?? features ?? (areNamed ? inputs.map(({ name }) => name) : null)
   if (names === null) {
     throw configFault(
       'the names of the features are not in a model file',
@@ -185,12 +264,17 @@ function featuresOf({ file, inputs, features }: Inspection, choice: SourceChoice
       'give a golden file, --golden FILE, or the names in the order of the columns, --features a,b,c',
     )
   }
-  const columns = inputs[0]?.shape[1]
-  if (typeof columns === 'number' && columns !== names.length) {
+  const columns = inputs.reduce((sum, input) => sum + columnsOf(input), 0)
+  if (columns > 0 && columns !== names.length) {
     const message = `${names.length} features are named, the model takes ${columns}`
     throw configFault(message, file, `named: ${names.join(', ')}`)
   }
   return names
+}
+
+function inputSource(input: ModelDefinition['input']): Source {
+  if (typeof input === 'string') return quoted(input)
+  return Object.fromEntries(Object.entries(input).map(([name, f]) => [name, f.map(quoted)]))
 }
 
 function outputsOf(outputs: Outputs): Source {
@@ -239,8 +323,9 @@ function isList(source: Exclude<Source, string>): source is readonly Source[] {
   return Array.isArray(source)
 }
 
-function urlOf(file: string, folder: string): string {
-  const path = relative(folder, file).split(sep).join('/')
+function urlOf(url: URL, folder: string): string {
+  if (url.protocol !== 'file:') return `new URL(${quoted(url.href.replace(/#.*/, ''))})`
+  const path = relative(folder, fileURLToPath(url)).split(sep).join('/')
   return `new URL(${quoted(path.startsWith('.') ? path : `./${path}`)}, import.meta.url)`
 }
 

@@ -12,11 +12,14 @@ import {
   shareModel,
 } from './load-model.ts'
 import { type ModelCache, usersModelCache } from './model-cache.ts'
+import { ONLY_CPU, unknownProviders } from './onnx-runtime.ts'
 import { megabytes, type Scorer } from './scorer.ts'
 
 interface LoadOptions {
   /** @default 'auto' */
   readonly evaluator?: EvaluatorChoice
+  /** @default the CPU */
+  readonly providers?: readonly string[]
   /** @default the user's cache */
   readonly cache?: ModelCache
   /** @default +Infinity */
@@ -46,7 +49,7 @@ export async function loadScorers(
   chosen: ReadonlyMap<string, string>,
   options: LoadOptions = {},
 ): Promise<LoadedScorers> {
-  const { evaluator = 'auto', cache = usersModelCache() } = options
+  const { evaluator = 'auto', providers = ONLY_CPU, cache = usersModelCache() } = options
   const faultsByUse = new Map<ModelUse, readonly TidemarkError[]>()
   const faultsOf = (use: ModelUse) => faultsByUse.get(use) ?? []
   /** The result; `null`: it failed, and its use has the faults. */
@@ -69,7 +72,7 @@ export async function loadScorers(
   const read = await Promise.all(
     uses.map((use) => {
       const file = chosen.get(use.model.name) ?? null
-      return attempted(use, () => readUse(use, { file, evaluator, cache }))
+      return attempted(use, () => readUse(use, { file, evaluator, providers, cache }))
     }),
   )
   const readUses = read.filter((modelUse) => modelUse !== null)
@@ -98,6 +101,7 @@ export async function loadScorers(
   const required = uses.filter(({ mayFail }) => mayFail !== true)
   const all = [
     ...unusedChoices(uses, chosen),
+    ...(await unknownProviders(providers)),
     ...new Set(required.flatMap(faultsOf)),
     ...sizeFaults(loaded, options),
   ]
@@ -105,7 +109,7 @@ export async function loadScorers(
   const failed = new Map(mayFail.map((use) => [use.step, faultsOf(use)]))
   if (all.length === 0) {
     const allNotes = uses.flatMap((use) => notes.get(use) ?? [])
-    return { scorers, faults: [], failed, notes: allNotes, bytes: bytesOf(loaded) }
+    return { scorers, faults: [], failed, notes: [...new Set(allNotes)], bytes: bytesOf(loaded) }
   }
   await Promise.all(loaded.map(({ scorer }) => scorer.close()))
   return { scorers: new Map(), faults: all, failed, notes: [], bytes: 0 }
@@ -139,16 +143,18 @@ function unusedChoices(uses: readonly ModelUse[], chosen: ReadonlyMap<string, st
 
 export interface SingleOptions {
   readonly evaluator: EvaluatorChoice
+  /** @default the CPU */
+  readonly providers?: readonly string[]
   readonly latencyBudgetMs: number
 }
 
 /** @throws Refused with the faults for which a worker would refuse it */
 export async function loadSingle(
   model: ModelDefinition,
-  { evaluator, latencyBudgetMs }: SingleOptions,
+  { latencyBudgetMs, ...options }: SingleOptions,
 ): Promise<{ scorer: Scorer; notes: readonly string[] }> {
   const use = { step: model.name, model, missing: 'nan', latencyBudgetMs } as const
-  const { scorers, faults, notes } = await loadScorers([use], new Map(), { evaluator })
+  const { scorers, faults, notes } = await loadScorers([use], new Map(), options)
   refuseIfAny(faults)
   return { scorer: scorers.get(model.name) as Scorer, notes }
 }

@@ -1,10 +1,29 @@
-import { createRequire } from 'node:module'
-import type { InferenceSession } from 'onnxruntime-node'
 import type { OnnxValue } from '../trees/onnx-file.ts'
-import { type ModelReading, type OpenedModel, type Signature, shortestFloat32 } from './runner.ts'
+import { MemoryLimit } from './memory-limit.ts'
+import type { Weights } from './model-files.ts'
+import { type CreatedSession, createSession } from './onnx-runtime.ts'
+import {
+  type ModelReading,
+  type OpenedModel,
+  type Placement,
+  type Signature,
+  shortestFloat32,
+} from './runner.ts'
 import { type ScoreColumn, scoreColumns } from './scorer.ts'
 
-export const SCORE_TYPES: readonly string[] = ['float32', 'float64', 'int32', 'int64', 'bool']
+const ARRAYS = {
+  ...{ float32: Float32Array, float64: Float64Array },
+  ...{ int32: Int32Array, int64: BigInt64Array, bool: Uint8Array },
+}
+
+/** The types of features and scores. */
+export type NumberType = keyof typeof ARRAYS
+
+export const NUMBER_TYPES = Object.keys(ARRAYS) as readonly NumberType[]
+
+export function isNumberType(type: string | null): type is NumberType {
+  return type !== null && Object.hasOwn(ARRAYS, type)
+}
 
 /** `null`: the file does not say; 0: it has more than two dimensions. */
 export function widthOf({ shape }: OnnxValue): number | null {
@@ -16,7 +35,7 @@ export function widthOf({ shape }: OnnxValue): number | null {
 interface OutputTensor {
   readonly dims: readonly number[]
   /** A bool is 0 or 1 in a Uint8Array. */
-  readonly data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array
+  readonly data: InstanceType<(typeof ARRAYS)[NumberType]>
 }
 
 /**
@@ -26,63 +45,59 @@ interface OutputTensor {
  */
 const ROW_MULTIPLE = 4
 
-/**
- * One thread, so that a row returns the same bits in any batch. External data would not be covered
- * by the sha256, so its folder is where no file can be.
- */
-const OPTIONS: InferenceSession.SessionOptions = {
-  intraOpNumThreads: 1,
-  interOpNumThreads: 1,
-  // Fatal errors only: others are thrown anyway, and may contain values of a row.
-  logSeverityLevel: 4,
-  extra: { session: { model_external_initializers_file_folder_path: '/dev/null' } },
-}
-
-type Runtime = typeof import('onnxruntime-node')
-
-export function onnxRuntimeVersion(): string {
-  const require = createRequire(import.meta.url)
-  return (require('onnxruntime-node/package.json') as { version: string }).version
-}
-
 /** A model in ONNX Runtime. `run` blocks its thread. */
 export class OnnxSession implements OpenedModel {
   readonly signature: Signature
-  readonly #runtime: Runtime
-  readonly #session: InferenceSession
-  readonly #input: string
+  readonly placement: Placement
+  readonly #tensorType: CreatedSession['tensorType']
+  readonly #session: CreatedSession['session']
+  readonly #inputs: readonly Input[]
   readonly #columns: readonly ScoreColumn[]
   readonly #tensors: readonly string[]
   /** `null`: the file does not say. */
   readonly #declaredWidths: ReadonlyMap<string, number | null>
+  readonly #memory = new MemoryLimit()
 
-  private constructor(runtime: Runtime, session: InferenceSession, reading: ModelReading) {
+  private constructor({ session, tensorType, placement }: CreatedSession, reading: ModelReading) {
     this.signature = {
       inputs: session.inputMetadata.map(tensorInfo),
       outputs: session.outputMetadata.map(tensorInfo),
     }
-    this.#runtime = runtime
+    this.placement = placement
+    this.#tensorType = tensorType
     this.#session = session
-    this.#input = reading.input
+    this.#inputs = inputsOf(reading, this.signature)
     this.#columns = scoreColumns(reading.outputs)
-    this.#tensors = [...new Set(this.#columns.map((c) => c.tensor))]
+    this.#tensors = tensorsOf(reading)
     this.#declaredWidths = new Map(this.signature.outputs.map((o) => [o.name, widthOf(o)]))
   }
 
   /** @throws Error with ONNX Runtime's message */
-  static async load(bytes: Uint8Array, reading: ModelReading): Promise<OnnxSession> {
-    // Needed by few: trees alone save 40 MB. It sends telemetry unless the environment says no now.
-    process.env['ORT_DISABLE_TELEMETRY'] ??= '1'
-    const runtime = await import('onnxruntime-node')
-    const session = await runtime.InferenceSession.create(bytes, OPTIONS)
-    return new OnnxSession(runtime, session, reading)
+  static async load(
+    bytes: Uint8Array,
+    reading: ModelReading,
+    weights: readonly Pick<Weights, 'path' | 'bytes'>[] = [],
+  ): Promise<OnnxSession> {
+    const externalData = weights.map(({ path, bytes: data }) => ({ path, data }))
+    const created = await createSession(bytes, externalData, reading.providers)
+    return new OnnxSession(created, reading)
   }
 
   /** @param rows not on a SharedArrayBuffer */
-  async run(rows: Float32Array, count: number): Promise<Float64Array[]> {
+  run(rows: Float32Array, count: number): Promise<Float64Array[]> {
+    return this.#memory.run(rows, count, (piece, most) => this.#runAtOnce(piece, most))
+  }
+
+  /** The columns of a reading's tensors as a run returns them, whatever the file declares. */
+  async widths(reading: ModelReading, row: Float32Array): Promise<ReadonlyMap<string, number>> {
+    const feeds = this.#feedsOf(inputsOf(reading, this.signature), row, 1)
+    const outputs = await this.#session.run(feeds, tensorsOf(reading))
+    return new Map(Object.entries(outputs).map(([name, { dims }]) => [name, dims[1] ?? 1]))
+  }
+
+  async #runAtOnce(rows: Float32Array, count: number): Promise<Float64Array[]> {
     const feed = padded(rows, count)
-    const dims = [feed.count, feed.rows.length / feed.count]
-    const feeds = { [this.#input]: new this.#runtime.Tensor('float32', feed.rows, dims) }
+    const feeds = this.#feedsOf(this.#inputs, feed.rows, feed.count)
     const fetched = await this.#session.run(feeds, this.#tensors)
     return this.#columns.map((column) => {
       const output = fetched[column.tensor] as OutputTensor
@@ -94,12 +109,66 @@ export class OnnxSession implements OpenedModel {
     })
   }
 
+  #feedsOf(inputs: readonly Input[], rows: Float32Array, count: number) {
+    const feeds = inputs.map(({ name, type, columns }) => {
+      const numbers = filled(type, { rows, count, columns })
+      const dims = [count, numbers.length / count]
+      return [name, new this.#tensorType(type as 'float32', numbers as Float32Array, dims)]
+    })
+    return Object.fromEntries(feeds) as Parameters<CreatedSession['session']['run']>[0]
+  }
+
   async close(): Promise<void> {
     await this.#session.release()
   }
 }
 
-function tensorInfo(metadata: InferenceSession.ValueMetadata): OnnxValue {
+interface Input {
+  readonly name: string
+  readonly type: NumberType
+  /** The columns of a row; `null`: all. */
+  readonly columns: readonly number[] | null
+}
+
+function inputsOf({ input }: ModelReading, { inputs }: Signature): Input[] {
+  const named = typeof input === 'string' ? [[input, null] as const] : Object.entries(input)
+  return named.map(([name, columns]) => {
+    const type = inputs.find((tensor) => tensor.name === name)?.type ?? null
+    return { name, type: isNumberType(type) ? type : 'float32', columns }
+  })
+}
+
+interface RowColumns extends Pick<Input, 'columns'> {
+  readonly rows: Float32Array
+  readonly count: number
+}
+
+/** The numbers of an input, row-major. One that its type cannot hold is cut, or 0. */
+function filled(type: NumberType, { rows, count, columns }: RowColumns) {
+  if (type === 'float32' && columns === null) return rows
+  const width = rows.length / count
+  const taken = columns ?? Array.from({ length: width }, (_, column) => column)
+  const numbers = new ARRAYS[type](count * taken.length)
+  let at = 0
+  for (let row = 0; row < count; row++) {
+    for (const column of taken) {
+      const number = rows[row * width + column] as number
+      if (numbers instanceof BigInt64Array) numbers[at++] = wholeOf(number)
+      else numbers[at++] = type === 'bool' ? Number(number !== 0) : number
+    }
+  }
+  return numbers
+}
+
+function wholeOf(number: number): bigint {
+  return Number.isFinite(number) ? BigInt(Math.trunc(number)) : 0n
+}
+
+function tensorsOf({ outputs }: ModelReading): string[] {
+  return [...new Set(Object.values(outputs).map(({ tensor }) => tensor))]
+}
+
+function tensorInfo(metadata: CreatedSession['session']['inputMetadata'][number]): OnnxValue {
   const { name } = metadata
   return metadata.isTensor
     ? { name, type: metadata.type, shape: metadata.shape }

@@ -1,17 +1,26 @@
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
+import { LACKS_MEMORY } from './memory-limit.ts'
+import { shown } from './model-files.ts'
 import { OnnxSession } from './onnx-session.ts'
 import { type ModelReading, type OpenedModel, readingOf } from './runner.ts'
 import { ModelRefused, ThreadRunner } from './thread-runner.ts'
-import { labelOf, type ModelBytes, shown, type UncheckedModel } from './unchecked-model.ts'
+import { labelOf, type ModelBytes, type UncheckedModel } from './unchecked-model.ts'
 
-interface Opening extends Pick<UncheckedModel, 'modelFile' | 'where'> {
-  readonly model: ModelReading
+/** @throws TidemarkError `MODEL_LOAD` */
+export function openInline(
+  unchecked: UncheckedModel,
+  reading = readingOf(unchecked.model),
+): Promise<OpenedModel> {
+  return openSession(unchecked, reading)
 }
 
 /** @throws TidemarkError `MODEL_LOAD` */
-export async function openInline({ model, modelFile, where }: Opening): Promise<OpenedModel> {
+export async function openSession(
+  { modelFile, where }: Pick<UncheckedModel, 'modelFile' | 'where'>,
+  reading: ModelReading,
+): Promise<OnnxSession> {
   try {
-    return await OnnxSession.load(modelFile.bytes, model)
+    return await OnnxSession.load(modelFile.bytes, reading, modelFile.weights)
   } catch (cause) {
     throw refusedModel(modelFile, where, cause)
   }
@@ -20,11 +29,18 @@ export async function openInline({ model, modelFile, where }: Opening): Promise<
 /** @throws TidemarkError `MODEL_LOAD` */
 export async function openInThread(
   uncheckedModel: UncheckedModel,
-  isBackground = false,
+  reading: ModelReading,
+  isBackground: boolean,
 ): Promise<OpenedModel> {
-  const { model, modelFile, where } = uncheckedModel
+  const { modelFile, where } = uncheckedModel
   try {
-    const data = { bytes: modelFile.bytes, reading: readingOf(model), isBackground }
+    const { bytes, weights } = modelFile
+    const data = {
+      bytes,
+      weights: weights.map(({ path, bytes: part }) => ({ path, bytes: part })),
+      reading,
+      isBackground,
+    }
     return await ThreadRunner.start(labelOf(uncheckedModel), data)
   } catch (cause) {
     if (cause instanceof ModelRefused) throw refusedModel(modelFile, where, cause)
@@ -34,9 +50,9 @@ export async function openInThread(
   }
 }
 
-function refusedModel({ file, bytes }: ModelBytes, where: string, cause: unknown): TidemarkError {
+function refusedModel({ file, bytes, size }: ModelBytes, where: string, cause: unknown) {
   const { fault, hint } = diagnose(bytes, messageOf(cause))
-  const message = `${shown(file)} (${bytes.length} bytes) ${fault}`
+  const message = `${shown(file)} (${size} bytes) ${fault}`
   return new TidemarkError('MODEL_LOAD', message, { where, hint, cause })
 }
 
@@ -69,6 +85,13 @@ const DIAGNOSES: readonly {
     explain: ([, asked, newest]) => ({
       fault: `has IR version ${asked}; this ONNX Runtime reads up to ${newest}`,
       hint: `set model.ir_version to ${newest} or less before saving, or export with an older onnx package`,
+    }),
+  },
+  {
+    pattern: LACKS_MEMORY,
+    explain: () => ({
+      fault: 'needs more memory than is free',
+      hint: 'give the process more memory, or use a smaller model',
     }),
   },
   {

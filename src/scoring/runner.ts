@@ -30,9 +30,21 @@ export interface Runner {
   close(): Promise<void>
 }
 
+/** Where ONNX Runtime computes a model. */
+export interface Placement {
+  /** Its execution provider, such as `cpu`. */
+  readonly provider: string
+  /** Why not those that were to be tried before. */
+  readonly notes: readonly string[]
+}
+
+export const ON_CPU: Placement = { provider: 'cpu', notes: [] }
+
 /** A model on this thread or another one. */
 export interface OpenedModel extends Runner {
   readonly signature: Signature
+  /** @default {@link ON_CPU} */
+  readonly placement?: Placement
   /**
    * Measures where it runs. @param sample row-major float32[LARGEST_BATCH, features]
    * @default here
@@ -40,11 +52,24 @@ export interface OpenedModel extends Runner {
   measure?(sample: Float32Array): Promise<MeasuredCost>
 }
 
-/** Plain data, sent to threads. */
-export type ModelReading = Pick<ModelDefinition, 'input' | 'outputs'>
+/** How to run a model; plain data, sent to threads. */
+export interface ModelReading extends Pick<ModelDefinition, 'outputs'> {
+  /** The tensor that takes a whole row; or tensors, each with the columns of a row that it takes. */
+  readonly input: string | Readonly<Record<string, readonly number[]>>
+  /** Execution providers of ONNX Runtime, each tried in turn. @default `cpu` */
+  readonly providers?: readonly string[]
+}
 
-export function readingOf({ input, outputs }: ModelDefinition): ModelReading {
-  return { input, outputs }
+export function readingOf({
+  input,
+  outputs,
+  features,
+}: Pick<ModelDefinition, 'input' | 'outputs' | 'features'>): ModelReading {
+  if (typeof input === 'string') return { input, outputs }
+  const columns = Object.entries(input).map(([tensor, names]) => {
+    return [tensor, names.map((name) => features.indexOf(name))] as const
+  })
+  return { input: Object.fromEntries(columns), outputs }
 }
 
 const DECIMAL_PLACES = 15

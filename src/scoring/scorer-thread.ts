@@ -11,14 +11,15 @@ import { measureCost } from './warm-up.ts'
 
 const port = parentPort
 if (port === null) throw new Error('this file is the entry of a worker thread')
-const { bytes, reading, isBackground = false } = workerData as ThreadData
+const { bytes, reading, weights, isBackground = false } = workerData as ThreadData
 if (isBackground) yieldToOthers()
 
 /** `null`: ONNX Runtime refuses the model, and the thread ends. */
 async function load(): Promise<OnnxSession | null> {
   try {
-    const session = await OnnxSession.load(bytes, reading)
-    port?.postMessage({ signature: session.signature } satisfies ThreadReady)
+    const session = await OnnxSession.load(bytes, reading, weights)
+    const { signature, placement } = session
+    port?.postMessage({ signature, placement } satisfies ThreadReady)
     return session
   } catch (error) {
     port?.postMessage({ refused: messageOf(error) } satisfies ThreadReady)

@@ -21,11 +21,16 @@ export interface Answer extends Scores {
 export type Evaluator =
   | { readonly by: 'trees' }
   | { readonly by: 'function' }
-  | { readonly by: 'onnxruntime'; readonly why: string }
+  | { readonly by: 'onnxruntime'; readonly why: string; readonly provider: string }
 
 export function shownEvaluator(evaluator: Evaluator): string {
   if (evaluator.by === 'trees') return 'its trees, in the worker'
-  return evaluator.by === 'function' ? 'its function' : `ONNX Runtime (${evaluator.why})`
+  if (evaluator.by === 'function') return 'its function'
+  return `${shownProvider(evaluator.provider)} (${evaluator.why})`
+}
+
+export function shownProvider(provider: string): string {
+  return provider === 'cpu' ? 'ONNX Runtime' : `ONNX Runtime on ${provider}`
 }
 
 export const NO_ROWS: ReadonlySet<number> = new Set()

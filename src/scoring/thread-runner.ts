@@ -2,10 +2,20 @@ import { once } from 'node:events'
 import { getEnvironmentData, SHARE_ENV, setEnvironmentData, Worker } from 'node:worker_threads'
 import { TidemarkError } from '../kernel/errors.ts'
 import { formatDuration } from '../kernel/time.ts'
-import type { MeasuredCost, ModelReading, OpenedModel, Runner, Signature } from './runner.ts'
+import type { Weights } from './model-files.ts'
+import type {
+  MeasuredCost,
+  ModelReading,
+  OpenedModel,
+  Placement,
+  Runner,
+  Signature,
+} from './runner.ts'
 
 export interface ThreadData {
   readonly bytes: Uint8Array
+  /** @default none */
+  readonly weights?: readonly Pick<Weights, 'path' | 'bytes'>[]
   readonly reading: ModelReading
   /** Whether it runs only when nothing else needs the processor. @default false */
   readonly isBackground?: boolean
@@ -22,8 +32,10 @@ export type ThreadRequest =
   | { readonly type: 'measure'; readonly sample: Float32Array }
   | { readonly type: 'close' }
 
-/** The thread's first message: the model's declaration, or why it cannot be loaded. */
-export type ThreadReady = { readonly signature: Signature } | { readonly refused: string }
+/** The thread's first message: the model as opened, or why it cannot be loaded. */
+export type ThreadReady =
+  | { readonly signature: Signature; readonly placement: Placement }
+  | { readonly refused: string }
 
 export type ThreadReply<T> = { readonly is: T } | { readonly error: string }
 
@@ -49,6 +61,7 @@ export class ThreadRunner implements OpenedModel {
   #isInRun = false
   #ended: string | null = null
   signature: Signature = { inputs: [], outputs: [] }
+  placement?: Placement
 
   private constructor(label: string, data: ThreadData) {
     this.#label = label
@@ -70,6 +83,7 @@ export class ThreadRunner implements OpenedModel {
     const ready = (await runner.#next()) as ThreadReady
     if ('refused' in ready) throw new ModelRefused(ready.refused)
     runner.signature = ready.signature
+    runner.placement = ready.placement
     return runner
   }
 

@@ -1,5 +1,6 @@
 import { messageOf } from '../kernel/errors.ts'
 import { OnnxSession } from './onnx-session.ts'
+import { readingOf } from './runner.ts'
 import { differenceFrom, slownessBeside } from './tree-comparison.ts'
 import { type Comparison, type ComparisonReply, TreeRunner } from './tree-runner.ts'
 
@@ -10,7 +11,7 @@ async function compare({ bytes, reading }: Comparison): Promise<ComparisonReply>
   const trees = TreeRunner.read(bytes, reading)
   if (typeof trees === 'string') return { whyNot: trees }
   try {
-    const runner = await OnnxSession.load(bytes, reading)
+    const runner = await OnnxSession.load(bytes, readingOf(reading))
     const whyNot = (await slownessBeside(runner, trees)) ?? (await differenceFrom(runner, trees))
     await runner.close()
     return { whyNot }

@@ -7,7 +7,7 @@ import { TreeEvaluator } from '../trees/evaluator.ts'
 import { type OnnxModel, readOnnx } from '../trees/onnx-file.ts'
 import { recognise, type TreeModel } from '../trees/recognise.ts'
 import type { ModelCache } from './model-cache.ts'
-import { type OpenedModel, type Signature, shortestFloat32 } from './runner.ts'
+import { type OpenedModel, readingOf, type Signature, shortestFloat32 } from './runner.ts'
 import { scoreColumns } from './scorer.ts'
 import { builtEntry } from './thread-runner.ts'
 import type { ModelBytes } from './unchecked-model.ts'
@@ -32,8 +32,9 @@ export class TreeRunner implements OpenedModel {
    * A string says why the model cannot be computed here.
    * @throws EvalError code generation is off (`--disallow-code-generation-from-strings`)
    */
-  static read(bytes: Uint8Array, { input, outputs, features }: TreeReading): TreeRunner | string {
-    const width = features.length
+  static read(bytes: Uint8Array, reading: TreeReading): TreeRunner | string {
+    const { input, outputs } = readingOf(reading)
+    const width = reading.features.length
     const wanted = scoreColumns(outputs)
     try {
       const file = readOnnx(bytes)
@@ -64,14 +65,18 @@ export async function provenTrees(
   reading: TreeReading,
   cache: ModelCache,
 ): Promise<TreeRunner | string> {
-  const { input, outputs, features } = reading
+  const { features } = reading
   const { bytes, sha256: model } = modelFile
   try {
     let read: TreeRunner | string | null = null
     const trees = () => (read ??= TreeRunner.read(bytes, reading))
     const { whyNot } = await cache.obtain({
       kind: 'trees',
-      dependsOn: { model, reading: { input, outputs, features: features.length }, trees: EDITION },
+      dependsOn: {
+        model,
+        reading: { ...readingOf(reading), features: features.length },
+        trees: EDITION,
+      },
       read: verdictOf,
       find: async () => {
         const runner = trees()

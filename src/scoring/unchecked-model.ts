@@ -1,34 +1,95 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { messageOf, TidemarkError } from '../kernel/errors.ts'
 import type { ModelDefinition } from '../topology/models.ts'
+import { readExport, type ZipMap } from '../trees/onnx-export.ts'
+import { usersFolder } from './model-cache.ts'
+import { hashIn, localFiles, modelUrl, shown, type Weights } from './model-files.ts'
+import { remoteFiles } from './remote-files.ts'
 
-/** A model file. All later checks use these bytes, even if the file changes. */
+/** A model's files. All later checks use these bytes, even if the files change. */
 export interface ModelBytes {
   readonly file: URL
+  /** The ONNX file, without its ZipMap. */
   readonly bytes: Buffer
+  /** In the order in which the ONNX file names them. */
+  readonly weights: readonly Weights[]
+  /** `null`: it had none. */
+  readonly zipMap: ZipMap | null
+  /** Bytes of all its files. */
+  readonly size: number
+  /** Hash of the ONNX file and those with its weights, one after the other. */
   readonly sha256: string
+  /** Where its bytes are from, if that is not what was asked for. */
+  readonly notes: readonly string[]
 }
 
-/** A file's path; for other protocols the URL. */
-export function shown(file: URL): string {
-  return file.protocol === 'file:' ? fileURLToPath(file) : file.href
+/**
+ * Reads and hashes a model.
+ * @param expected `sha256` of all its files; `null`: any; `folder` keeps downloads
+ * @throws TidemarkError `MODEL_FILE` when a file cannot be read
+ */
+export async function readModel(
+  file: URL,
+  where: string,
+  { sha256 = null, folder = usersFolder() }: Expected = {},
+): Promise<ModelBytes> {
+  const isLocal = file.protocol === 'file:'
+  const opening = isLocal ? localFiles(file) : remoteFiles(file, sha256, folder)
+  const files = await readable(opening, (cause) => {
+    const message = `the model ${shown(file)} cannot be read: ${messageOf(cause)}`
+    const hint = hintOf(cause) ?? HINTS[file.protocol] ?? HINTS['file:']
+    return new TidemarkError('MODEL_FILE', message, { where, hint })
+  })
+  const { bytes, zipMap, weightFiles } = readExport(files.onnx)
+  const weights = await Promise.all(
+    weightFiles.map((weightFile) =>
+      readable(files.weights(weightFile), (cause) => {
+        const message = `the weights ${JSON.stringify(weightFile.path)} of ${shown(file)} cannot be read: ${messageOf(cause)}`
+        const hint =
+          'keep the file beside the model, or save one file: onnx.save(onnx.load(path), path)'
+        return new TidemarkError('MODEL_FILE', message, { where, hint })
+      }),
+    ),
+  )
+  const parts = [files.onnx, ...weights.map((part) => part.bytes)]
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  const size = parts.reduce((sum, part) => sum + part.length, 0)
+  const model = {
+    file,
+    bytes,
+    weights,
+    zipMap,
+    size,
+    sha256: hash.digest('hex'),
+    notes: files.notes,
+  }
+  await files.keep(model.sha256)
+  return model
 }
 
-/** Reads and hashes a model file. @throws TidemarkError `MODEL_FILE` when it cannot be read */
-export async function readModel(file: URL, where: string): Promise<ModelBytes> {
+interface Expected {
+  readonly sha256?: string | null
+  readonly folder?: string | null
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  'file:':
+    "check the path: a definition's `file` is relative to the definition's own file, --model to the working directory",
+  'https:': 'check the URL; NODE_EXTRA_CA_CERTS names certificates that Node does not have',
+  'models:': 'is MLFLOW_TRACKING_URI right, and does MLflow run?',
+}
+
+function hintOf(cause: unknown): string | undefined {
+  return cause instanceof TidemarkError ? cause.hint : undefined
+}
+
+async function readable<T>(reading: Promise<T>, faultOf: (cause: unknown) => TidemarkError) {
   try {
-    // Reading a pipe would wait for its writer.
-    if (!(await stat(file)).isFile()) throw new Error('it is not a file')
-    const bytes = await readFile(file)
-    return { file, bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
+    return await reading
   } catch (cause) {
-    const message = `the model file ${shown(file)} cannot be read: ${messageOf(cause)}`
-    const hint =
-      "check the path: a definition's `file` is relative to the definition's own file, --model to the working directory"
-    throw new TidemarkError('MODEL_FILE', message, { where, hint, cause })
+    throw faultOf(cause)
   }
 }
 
@@ -41,21 +102,38 @@ export interface UncheckedModel {
   readonly where: string
 }
 
-/** @param chosenFile `null`: the model's own @throws TidemarkError `MODEL_FILE` */
+/**
+ * @param chosenFile `null`: the model's own @param folder keeps downloads
+ * @throws TidemarkError `MODEL_FILE`, `MODEL_SHA256`
+ */
 export async function readUnchecked(
   { model, where }: Pick<UncheckedModel, 'model' | 'where'>,
   chosenFile: string | null,
+  folder = usersFolder(),
 ): Promise<UncheckedModel> {
-  const url = chosenFile === null ? model.file : pathToFileURL(chosenFile)
-  const modelFile = await readModel(url, where)
+  const url = chosenFile === null ? model.file : modelUrl(chosenFile)
+  const sha256 = statedHash(url, chosenFile === null ? model : null, where)
+  const modelFile = await readModel(url, where, { sha256, folder })
   const golden = chosenFile === null ? (model.golden ?? null) : goldenBeside(model, modelFile)
-  return { model, modelFile, sha256: chosenFile === null ? model.sha256 : null, golden, where }
+  return { model, modelFile, sha256, golden, where }
+}
+
+/** @returns `null`: any, because the operator chose the file, or the registry has the version */
+function statedHash(url: URL, model: ModelDefinition | null, where: string): string | null {
+  const stated = model?.sha256 ?? hashIn(url)
+  const isFree = url.protocol === 'models:' || (model === null && url.protocol === 'file:')
+  if (stated !== null || isFree) return stated
+  const hint =
+    model === null
+      ? 'write its hash after the URL: https://HOST/PATH#sha256=<64 digits>; `tidemark model inspect URL` shows it'
+      : '`tidemark model types` writes a definition with it'
+  throw new TidemarkError('MODEL_SHA256', `${shown(url)} has no sha256`, { where, hint })
 }
 
 /** The golden file beside a chosen file; the model's own if the chosen file has the same bytes. */
 function goldenBeside(model: ModelDefinition, { file, sha256 }: ModelBytes): URL | null {
   const beside = new URL(file.href.replace(/(\.onnx)?$/, '.golden.json'))
-  if (existsSync(beside)) return beside
+  if (file.protocol === 'file:' && existsSync(beside)) return beside
   return sha256 === model.sha256 ? (model.golden ?? null) : null
 }
 

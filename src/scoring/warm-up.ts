@@ -130,17 +130,30 @@ export function rowsWithin(ms: number, cost: Cost): number {
   return Math.min(LARGEST_BATCH, Math.floor((ms - cost.baseMs) / cost.rowMs))
 }
 
-/** Dynamic quantisation does so, because its scale spans the batch. */
-export async function dependsOnBatch(runner: Runner, sample: Float32Array): Promise<boolean> {
+/**
+ * Dynamic quantisation does so, because its scale spans the batch.
+ * @param tolerance of a score, as a fraction of the largest of its column; 0: every bit counts
+ */
+export async function dependsOnBatch(
+  runner: Runner,
+  sample: Float32Array,
+  tolerance: number,
+): Promise<boolean> {
   const width = sample.length / LARGEST_BATCH
   const all = PIECES.reduce((sum, piece) => sum + piece, 0)
   const together = await runner.run(sample.subarray(0, all * width), all)
+  const most = together.map((scores) => {
+    return tolerance * Math.max(...scores.map(Math.abs).filter(Number.isFinite))
+  })
   let from = 0
   for (const piece of PIECES) {
     const to = from + piece
     const apart = await runner.run(sample.subarray(from * width, to * width), piece)
     const same = apart.every((scores, i) =>
-      scores.every((score, row) => Object.is(score, together[i]?.[from + row])),
+      scores.every((score, row) => {
+        const other = together[i]?.[from + row] as number
+        return Object.is(score, other) || Math.abs(score - other) < (most[i] as number)
+      }),
     )
     if (!same) return true
     from = to

@@ -14,6 +14,7 @@ import { RequestQueue } from './request-queue.ts'
 import {
   type Datatype,
   float32,
+  inputName,
   JSON_BYTES,
   JSON_LENGTH,
   listOf,
@@ -98,7 +99,7 @@ function metadataOf({ model, scorer, outputs }: ServedModel): object {
     name: model.name,
     versions: [versionOf(scorer)],
     platform: 'onnxruntime_onnx',
-    inputs: [{ name: model.input, datatype: 'FP32', shape: [-1, model.features.length] }],
+    inputs: [{ name: inputName(model), datatype: 'FP32', shape: [-1, model.features.length] }],
     outputs: outputs.map(({ name, datatype, classes }) => {
       return { name, datatype, shape: classes === null ? [-1] : [-1, classes.length] }
     }),

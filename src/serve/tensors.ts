@@ -70,8 +70,10 @@ function isTrue(parameters: unknown, name: string): boolean {
 function rowsOf(
   tensor: Fields,
   binary: Buffer,
-  { input, features }: Pick<ModelDefinition, 'input' | 'features'>,
+  model: Pick<ModelDefinition, 'input' | 'features'>,
 ): Float32Array {
+  const { features } = model
+  const input = inputName(model)
   const { name, datatype, shape, data, parameters } = tensor
   if (name !== input) throw bad(`is not "${input}"`, 'inputs[0].name')
   if (datatype !== 'FP32') throw bad('is not FP32', 'inputs[0].datatype')
@@ -96,6 +98,11 @@ function rowsOf(
   const unfit = rows.findIndex((number) => !Number.isFinite(number))
   if (unfit >= 0) throw bad('is not finite', `inputs[0].data[${unfit}]`)
   return rows
+}
+
+/** A model of several inputs takes one tensor, too: its features in their order. */
+export function inputName({ input }: Pick<ModelDefinition, 'input'>): string {
+  return typeof input === 'string' ? input : 'features'
 }
 
 type Rows = Readonly<{ count: number; width: number; where: string }>

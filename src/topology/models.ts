@@ -84,12 +84,25 @@ export interface ModelDefinition<
   /** Outputs are marked with `name@version`. */
   readonly name: string
   readonly version: string
+  /**
+   * A file; `https:`, one file of at most 1 GB; or a model that is registered in MLflow:
+   * `models:/card-fraud/7`, `models:/card-fraud@production`.
+   */
   readonly file: URL
-  /** SHA-256 of the file, in lower-case hex. */
-  readonly sha256: string
-  /** Name of the only input tensor, float32[N, features]. */
-  readonly input: string
-  /** Names of the columns of the input tensor, in order. */
+  /**
+   * SHA-256 of the file, in lower-case hex; with weights in other files, of all in their order.
+   * @default any, which only a model in MLflow may have; outputs are then marked `name@version+` and
+   * the first 8 digits
+   */
+  readonly sha256?: string | undefined
+  /**
+   * Name of the input tensor, [N, features]; or of several, each with the features that are its
+   * columns: `{ amount: ['amount'], place: ['lat', 'lon'] }`. Of float32, float64, int32, int64 or
+   * bool, as the file says. A feature is float32 all the same. One that is not whole, is beyond
+   * ±2^24, is not 0 or 1 for a bool, or is missing, has no score: `SCORE_FAILED`.
+   */
+  readonly input: string | Readonly<Record<string, readonly string[]>>
+  /** Names of the features, in order: the columns of the one input tensor. */
   readonly features: F
   /**
    * Where each output is: in a tensor [N] or [N, columns] of float32, float64, int32, int64 or

@@ -89,6 +89,8 @@ const { root } = protobuf.parse(`
     repeated int32 ints = 5; repeated int64 wholes = 7; optional string name = 8;
     optional bytes raw = 9; optional int32 isElsewhere = 14;
   }
+  message Placement { repeated Entry entries = 13; optional int32 isElsewhere = 14; }
+  message Entry { optional string key = 1; optional string value = 2; }
   message Value { optional string name = 1; optional Type type = 2; }
   message Type { optional TensorType tensor = 1; }
   message TensorType { optional int32 type = 1; optional Shape shape = 2; }

@@ -42,18 +42,29 @@ type KnownTensor =
   | { readonly kind: 'constant'; readonly tensor: OnnxTensor }
   | { readonly kind: 'unknown'; readonly why: string }
 
-/** @param features width of the tensor `input` @throws NotRead */
+interface TreeReading {
+  /** The tensor that takes whole rows; or tensors, each with the features that it takes. */
+  readonly input: string | Readonly<Record<string, readonly number[]>>
+  /** Width of a row. */
+  readonly features: number
+  readonly wanted: readonly Wanted[]
+}
+
+/** @throws NotRead */
 export function recognise(
-  { nodes, constants }: OnnxModel,
-  {
-    input,
-    features,
-    wanted,
-  }: { readonly input: string; readonly features: number; readonly wanted: readonly Wanted[] },
+  { inputs: declared, nodes, constants }: OnnxModel,
+  { input, features, wanted }: TreeReading,
 ): TreeModel {
   const all = Array.from({ length: features }, (_, feature) => feature)
   const tensors = new Map<string, KnownTensor>()
-  tensors.set(input, { kind: 'rows', features: all, steps: [] })
+  for (const [name, taken] of Object.entries(
+    typeof input === 'string' ? { [input]: all } : input,
+  )) {
+    const type = declared.find((tensor) => tensor.name === name)?.type ?? 'float32'
+    const isFloat = type === 'float32' || type === 'float64'
+    const rows: KnownTensor = { kind: 'rows', features: taken, steps: [] }
+    tensors.set(name, isFloat ? rows : unknown(`input "${name}" is ${type}`))
+  }
   for (const [name, tensor] of constants) tensors.set(name, { kind: 'constant', tensor })
   const seen: { ensemble: Ensemble; rows: KnownTensor & { kind: 'rows' } }[] = []
   for (const node of nodes) {
@@ -117,7 +128,8 @@ function outputsOf(node: OnnxNode, inputs: readonly KnownTensor[]): readonly Kno
   const [first, second] = inputs
   const strange = inputs.find((tensor) => tensor.kind === 'unknown')
   if (strange !== undefined) return node.outputs.map(() => strange)
-  const rule = RULES[node.operator]
+  const isJoining = node.operator === 'Concat' || node.operator === FEATURE_VECTORIZER
+  const rule = isJoining ? () => sideBySide(node, inputs) : RULES[node.operator]
   const made = first === undefined || rule === undefined ? null : rule(node, first, second ?? null)
   return [made ?? unknown(`operator ${node.operator}`)]
 }
@@ -164,6 +176,21 @@ const RULES: Readonly<Record<string, Rule>> = {
     if (by === null) return null
     return { ...first, steps: [...first.steps, { does: 'fill', replaced, by }] }
   },
+}
+
+/** Joins columns without an axis to say so. */
+const FEATURE_VECTORIZER = 'ai.onnx.ml.FeatureVectorizer'
+
+function sideBySide(
+  { operator, attributes }: OnnxNode,
+  inputs: readonly KnownTensor[],
+): KnownTensor | null {
+  const axis = operator === FEATURE_VECTORIZER ? 1 : attributes.get('axis')?.whole
+  const isByColumn = axis === 1 || axis === -1
+  const all = inputs.filter((tensor) => tensor.kind === 'rows' && tensor.steps.length === 0)
+  if (!isByColumn || all.length < inputs.length) return null
+  const features = all.flatMap((tensor) => (tensor.kind === 'rows' ? tensor.features : []))
+  return { kind: 'rows', features, steps: [] }
 }
 
 function scaled(columns: readonly Column[], factor: number): KnownTensor | null {

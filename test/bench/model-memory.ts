@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { suggestOutputs } from '../../src/scoring/model-file.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
-import type { Runner } from '../../src/scoring/runner.ts'
+import { type Runner, readingOf } from '../../src/scoring/runner.ts'
 import { type TreeReading, TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { LARGEST_BATCH } from '../../src/scoring/warm-up.ts'
 import { cardModel } from '../scoring/support.ts'
@@ -33,7 +33,7 @@ async function warmedUp(isTrees: boolean): Promise<void> {
 }
 
 async function opened(bytes: Uint8Array, reading: TreeReading, isTrees: boolean): Promise<Runner> {
-  if (!isTrees) return OnnxSession.load(bytes, reading)
+  if (!isTrees) return OnnxSession.load(bytes, readingOf(reading))
   const trees = TreeRunner.read(bytes, reading)
   if (typeof trees === 'string') throw new Error(trees)
   return trees
@@ -81,7 +81,7 @@ async function mostOf(question: Question): Promise<number | null> {
 }
 
 /** How a model is fed and read; `null`: ONNX Runtime refuses it, or it takes no rows of features. */
-async function readingOf(file: string): Promise<TreeReading | null> {
+async function treeReadingOf(file: string): Promise<TreeReading | null> {
   try {
     const bytes = readFileSync(file)
     const { signature } = await OnnxSession.load(bytes, { input: '', outputs: {} })
@@ -102,7 +102,7 @@ async function measureAll(): Promise<void> {
     return names.map((name) => `${folder}/${name}`)
   })
   for (const file of files) {
-    const reading = await readingOf(file)
+    const reading = await treeReadingOf(file)
     if (reading === null) continue
     const session = await mostOf({ file, reading, isTrees: false })
     const trees = await mostOf({ file, reading, isTrees: true })

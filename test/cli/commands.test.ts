@@ -217,12 +217,12 @@ score     risk = risk, columns c0, c1, c2
     const { code, stdout, stderr } = await tidemark([
       'model',
       'inspect',
-      'test/fixtures/models/card-gbdt-zipmap.onnx',
+      'test/fixtures/models/card-batch1.onnx',
     ])
     expect(code).toBe(3)
-    expect(stdout).toContain('input     features: float32[N, 13]')
-    expect(codesIn(stderr)).toEqual(['MODEL_OUTPUT'])
-    expect(stderr).toContain('ZipMap')
+    expect(stdout).toContain('input     features: float32[1, 13]')
+    expect(codesIn(stderr)).toEqual(['MODEL_INPUT'])
+    expect(stderr).toContain('the batch is fixed at 1')
   })
 })
 
@@ -267,3 +267,15 @@ describe('the command line', () => {
 function codesIn(stderr: string): string[] {
   return [...stderr.matchAll(/^✗ ([A-Z_]+) /gm)].map((match) => match[1] as string)
 }
+
+test.each([
+  ['x', 'must be a whole number from 0 on'],
+  ['-1', 'must be a whole number from 0 on'],
+])('tidemark offsets reset --partition %s: %s', async (partition, problem) => {
+  const { code, stderr } = await tidemark([
+    ...['offsets', 'reset', TOPOLOGY, '--to', 'latest'],
+    `--partition=${partition}`,
+  ])
+  expect(code).toBe(2)
+  expect(stderr).toContain(problem)
+})

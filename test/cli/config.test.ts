@@ -383,3 +383,11 @@ test('the Kafka driver gets what the settings say', () => {
   const options = kafka.optionsOf(readConfig(CLUSTER_SETTINGS, flags, { env: {}, folder }))
   expect(options).toEqual({ brokers: ['a:1', 'b:2'], tls: { ca: PEM } })
 })
+
+test('the file of a model is relative to the working directory, a URL is as it is written', () => {
+  const folder = folderWith({})
+  const urls = { b: 'models:/card@production', c: 'https://host/x.onnx#sha256=ab' }
+  const models = ['a=a.onnx', ...Object.entries(urls).map(([name, url]) => `${name}=${url}`)]
+  const config = readConfig(['model'], { model: models }, { env: {}, folder })
+  expect(config.model).toEqual({ a: join(folder, 'a.onnx'), ...urls })
+})

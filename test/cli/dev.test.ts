@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { start } from '../services/tidemark-in-test.ts'
 import { tidemark } from '../support/command-line.ts'
 import { folderWith } from '../support/folder.ts'
@@ -216,4 +216,20 @@ test('the scores of a shadow are not among the predictions', async () => {
   const fields = parse(stdout).map((output) => Object.keys(output as object))
   expect(fields).not.toHaveLength(0)
   expect(fields).not.toContainEqual(['model', 'score', 'main'])
+})
+
+test('models run on the first provider that works, and a note says once why not on those before', async () => {
+  const topology = join(ROOT, 'topologies/card-models.ts')
+  const onCpu = await tidemark(['dev', topology], { stdin: sample })
+  vi.stubEnv('CUDA_VISIBLE_DEVICES', '-1')
+  const providers = ['--providers', 'tensorrt,cuda,cpu']
+  const other = await tidemark(['dev', topology, ...providers], { stdin: sample })
+  expect(other.code).toBe(0)
+  expect(byId(parse(other.stdout))).toEqual(byId(parse(onCpu.stdout)))
+  const said = onCpu.stderr.split('\n')
+  const more = other.stderr.split('\n').filter((line) => !said.includes(line))
+  expect(more).toEqual([
+    expect.stringMatching(/^! ONNX Runtime does not use tensorrt: lib\S+: cannot open shared/),
+    expect.stringMatching(/^! ONNX Runtime does not use cuda: \S/),
+  ])
 })

@@ -19,10 +19,10 @@ describe('tidemark model benchmark', () => {
   })
 
   test('a model that a worker would refuse is not measured', async () => {
-    const refused = 'test/fixtures/models/card-gbdt-zipmap.onnx'
+    const refused = 'test/fixtures/models/card-batch1.onnx'
     const { code, stdout, stderr } = await tidemark(['model', 'benchmark', refused])
     expect([code, stdout]).toEqual([3, ''])
-    expect(stderr).toContain('MODEL_OUTPUT')
+    expect(stderr).toContain('MODEL_INPUT')
   })
 
   test.each(['0', '-1', 'fast'])('a latency budget of %s is refused', async (budget) => {
@@ -40,7 +40,7 @@ test('a comparison has a row for each model, with what is known of it', () => {
   })
   const deep: FileBenchmark = {
     ...{ file: 'models/deep.model.ts', bytes: 28_400_000, notes: [], latencyBudgetMs: 50 },
-    evaluator: { by: 'onnxruntime', why: 'a MatMul' },
+    evaluator: { by: 'onnxruntime', why: 'a MatMul', provider: 'cpu' },
     accuracy: { auc: 0.95, rows: 20_000 },
     ...{ largestBatch: 8, bestBatch: 8, batches: [times(1, 0.85), times(8, 4)] },
   }

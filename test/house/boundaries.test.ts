@@ -83,7 +83,7 @@ const PLANTED: Record<string, Plant> = {
   'src/scoring/outward.ts': [['../connect/port.ts'], ['scoring-imports-inward']],
   'src/scoring/runtime.ts': [
     ['onnxruntime-node'],
-    ['onnxruntime-node-only-in-scoring-onnx-session-ts'],
+    ['onnxruntime-node-only-in-scoring-onnx-runtime-ts'],
   ],
   'src/connect/package.ts': [['pino'], ['connect-has-its-packages']],
   'src/connect/outward.ts': [['../runtime/events.ts'], ['connect-imports-inward']],

@@ -57,7 +57,7 @@ const FLAGS_OF_OTHERS = [
   ...['delete-offsets', 'transactional-id', 'resource-pattern-type', 'wait', 'quiet'],
   ...['save-dev', 'import', 'dry', 'max-old-space-size', 'project', 'rm', 'profile', 'network'],
   ...['stop-timeout', 'read-only', 'cap-drop', 'security-opt', 'build-arg', 'secret'],
-  ...['no-healthcheck', 'pack-destination'],
+  ...['no-healthcheck', 'pack-destination', 'onnxruntime-node-install'],
 ]
 
 const text = PAGES.map(read).join('\n')

@@ -49,7 +49,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'the verdict on one model is used for another',
-    ['scoring/tree-runner.ts', 'dependsOn: { model, reading', "dependsOn: { model: '', reading"],
+    ['scoring/tree-runner.ts', '        model,\n', "        model: '',\n"],
     [GATE, 'a verdict holds for one model'],
   ],
 ]

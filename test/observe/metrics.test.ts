@@ -70,7 +70,7 @@ test('every event is counted by the names that dashboards know', async () => {
     'end_to_end_latency_seconds_bucket{le="0.0025",sink="payments.dlq"}': 0,
     'end_to_end_latency_seconds_bucket{le="0.005",sink="payments.dlq"}': 1,
     [`build_info{version="0.1.0",node="${process.versions.node}"}`]: 1,
-    'model_info{model="card-gbdt",version="1",sha256="abc",evaluator="trees"}': 1,
+    'model_info{model="card-gbdt",version="1",sha256="abc",evaluator="trees",provider=""}': 1,
   })
 })
 

@@ -25,9 +25,9 @@ describe('the inspection of a model file', () => {
   })
 
   it.each([
-    ['card-f64', ['MODEL_INPUT']],
+    ['card-f64', []],
     ['card-batch1', ['MODEL_INPUT']],
-    ['card-gbdt-zipmap', ['MODEL_OUTPUT']],
+    ['card-gbdt-zipmap', []],
     ['card-mlp', []],
   ])('finds what is wrong with %s without a golden file', async (name, codes) => {
     const { problems, features } = await inspectModel(join(fixtures, `${name}.onnx`))

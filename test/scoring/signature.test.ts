@@ -28,15 +28,22 @@ describe('the signature of a model', () => {
     ['a named batch axis', input],
     ['an unnamed batch axis', { ...input, shape: ['', 3] }],
     ['a free number of columns', { ...input, shape: ['N', 'F'] }],
+    ['float64', { ...input, type: 'float64' }],
+    ['int64', { ...input, type: 'int64' }],
+    ['bool', { ...input, type: 'bool' }],
   ])('is accepted with %s', (_, accepted) => {
     expect(faults([accepted])).toEqual([])
   })
 
   it.each<[string, readonly OnnxValue[], RegExp]>([
-    ['two inputs', [input, { ...input, name: 'more' }], /takes 2 inputs \("features", "more"\)/],
-    ['no input', [], /takes 0 inputs/],
-    ['an input of another name', [{ ...input, name: 'x' }], /input is "x".*says "features"/],
-    ['float64 features', [{ ...input, type: 'float64' }], /is float64, features are float32/],
+    [
+      'an input that nothing fills',
+      [input, { ...input, name: 'more' }],
+      /takes "features", "more", the definition fills "features"$/,
+    ],
+    ['no input', [], /takes nothing, the definition fills "features"/],
+    ['an input of another name', [{ ...input, name: 'x' }], /takes "x", the definition fills "fea/],
+    ['texts', [{ ...input, type: 'string' }], /is string, a feature is a number/],
     ['an input that is no tensor', [{ ...input, type: null }], /is not a tensor/],
     ['one row only', [{ ...input, shape: [1, 3] }], /batch is fixed at 1/],
     ['images', [{ ...input, shape: ['N', 3, 2] }], /has shape \[N, 3, 2\], not \[N, 3\]/],
@@ -92,37 +99,48 @@ describe('the signature of a model', () => {
     ['the one of [N, 1]', output, ['only']],
     ['as many as the file leaves open', { ...output, shape: ['N', 'C'] }, ['low', 'high']],
     ['flags', { ...three, type: 'bool' }, ['low', 'mid', 'high']],
+    ['more than the file declares, which a run decides', output, ['low', 'high']],
   ])('is accepted with columns named: %s', (_, accepted, columns) => {
     expect(faults([input], [accepted], named(...columns))).toEqual([])
   })
 
   it.each<[string, OnnxValue, string[], RegExp]>([
     [
-      'fewer names than columns',
-      three,
-      ['low', 'high'],
-      /^m@1: output "risk": tensor "score" has shape \[N, 3\], 3 columns; 2 are named: low, high$/,
-    ],
-    ['more names than columns', output, ['low', 'high'], /shape \[N, 1\], 1 columns; 2 are named/],
-    [
-      'names for [N]',
-      { ...output, shape: ['N'] },
-      ['a', 'b'],
-      /shape \[N\], 1 columns; 2 are named/,
-    ],
-    [
       'names for three dimensions',
       { ...output, shape: ['N', 3, 1] },
       ['a', 'b', 'c'],
-      /0 columns; 3/,
+      /^m@1: output "risk": tensor "score" has shape \[N, 3, 1\]; 3 columns are named$/,
     ],
-    ['no name', { ...output, shape: ['N', 'C'] }, [], /shape \[N, C\]; 0 are named/],
+    ['no name', { ...output, shape: ['N', 'C'] }, [], /shape \[N, C\]; 0 columns are named/],
     ['a name twice', three, ['low', 'low', 'high'], /two scores are named "risk\.low"/],
   ])('is refused with columns named wrongly: %s', (...[, tensor, columns, message]) => {
     const [fault, ...others] = faults([input], [tensor], named(...columns))
     expect(fault).toMatchObject({ code: 'MODEL_OUTPUT', hint: expect.stringMatching(/./) })
     expect(fault?.message).toMatch(message)
     expect(others).toEqual([])
+  })
+
+  const columns = (...shape: number[]): OnnxValue => ({ ...input, shape: ['N', ...shape] })
+  const several = (by: ModelDefinition['input'], inputs: readonly OnnxValue[]) =>
+    signatureFaults({ ...model, input: by }, { inputs, outputs: [output] }, 'here')
+
+  it('is accepted with several inputs, each with its features', () => {
+    const inputs = [
+      { ...columns(1), name: 'a', type: 'int64' },
+      { ...columns(2), name: 'rest' },
+    ]
+    expect(several({ a: ['a'], rest: ['b', 'c'] }, inputs)).toEqual([])
+  })
+
+  it.each<[string, Record<string, string[]>, RegExp]>([
+    ['a feature that fills two', { a: ['a', 'b', 'c'], b: ['b'] }, /feature "b" fills 2 inputs/],
+    ['a feature that fills none', { a: ['a'], b: ['b'] }, /feature "c" fills 0 inputs/],
+    ['one that is not a feature', { a: ['a', 'b', 'c'], b: ['x'] }, /feature "x" is not a feature/],
+  ])('is refused with several inputs and %s', (_, by, message) => {
+    const inputs = Object.entries(by).map(([name, f]) => ({ ...columns(f.length), name }))
+    const all = several(by, inputs)
+    expect(all.map((fault) => fault.message)).toEqual([expect.stringMatching(message)])
+    expect(all[0]?.code).toBe('MODEL_INPUT')
   })
 
   it('is refused with text labels, saying how to do without them', () => {
@@ -135,7 +153,7 @@ describe('the signature of a model', () => {
   })
 
   it('is refused for all faults at once', () => {
-    const codes = faults([{ name: 'x', type: 'float64', shape: [1, 2] }], []).map((f) => f.code)
+    const codes = faults([{ name: 'x', type: 'string', shape: [1, 2] }], []).map((f) => f.code)
     expect(codes).toEqual([
       'MODEL_INPUT',
       'MODEL_INPUT',

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { seeded } from '../../src/kernel/random.ts'
 import { usersModelCache } from '../../src/scoring/model-cache.ts'
 import { loadScorers } from '../../src/scoring/models.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
@@ -11,7 +12,7 @@ import { differenceFrom } from '../../src/scoring/tree-comparison.ts'
 import { provenTrees, TreeRunner } from '../../src/scoring/tree-runner.ts'
 import { readModel } from '../../src/scoring/unchecked-model.ts'
 import { withoutGeneration } from '../support/without-generation.ts'
-import { cardModel, useOf } from './support.ts'
+import { CARD_FEATURES, cardModel, useOf } from './support.ts'
 
 let cache: string
 
@@ -36,6 +37,23 @@ async function gate(name: string) {
 
 test.each(['card-gbdt', 'card-gbdt-v2'])('%s is computed by its trees', async (name) => {
   expect(await gate(name)).toBeInstanceOf(TreeRunner)
+})
+
+test('a model with a ZipMap has the bits of the same model without, in 20,000 rows', async () => {
+  const outputs = { probability: { tensor: 'probabilities', column: 1 } }
+  const [zipped, plain] = await Promise.all(
+    ['card-gbdt-zipmap', 'card-gbdt-2col'].map(async (name) => {
+      const model = cardModel(name, { outputs })
+      return provenTrees(await readModel(model.file, 'here'), model, usersModelCache())
+    }),
+  )
+  const random = seeded(1)
+  const rows = Float32Array.from({ length: 20_000 * CARD_FEATURES.length }, () =>
+    random() < 0.05 ? Number.NaN : 10 ** (6 * random() - 2),
+  )
+  const scores = await (zipped as TreeRunner).run(rows, 20_000)
+  expect(new Set(scores[0]).size).toBeGreaterThan(1_000)
+  expect(scores).toEqual(await (plain as TreeRunner).run(rows, 20_000))
 })
 
 test('where code must not be generated, ONNX Runtime runs the trees, and that is not remembered', () => {
@@ -148,5 +166,8 @@ test('the evaluator is the one that the operator chose', async () => {
       await scorer.close()
     }
   }
-  expect(said).toEqual([{ by: 'trees' }, { by: 'onnxruntime', why: 'as you chose' }])
+  expect(said).toEqual([
+    { by: 'trees' },
+    { by: 'onnxruntime', why: 'as you chose', provider: 'cpu' },
+  ])
 })

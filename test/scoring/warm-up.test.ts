@@ -160,6 +160,7 @@ describe('a batch', () => {
       await dependsOnBatch(
         runner((rows, i) => (rows[i] as number) / Math.max(...rows)),
         sampleRows(1, null),
+        1e-5,
       ),
     ).toBe(true)
   })
@@ -169,7 +170,15 @@ describe('a batch', () => {
       await dependsOnBatch(
         runner((rows, i) => Math.log((rows[i] as number) - 5)),
         sampleRows(1, null),
+        0,
       ),
     ).toBe(false)
+  })
+
+  it('may change the last bits of scores on a processor that rounds otherwise', async () => {
+    const rounding = runner((rows, i) => 3 + (rows[i] as number) + rows.length * 1e-9)
+    const sample = sampleRows(1, null)
+    expect(await dependsOnBatch(rounding, sample, 0)).toBe(true)
+    expect(await dependsOnBatch(rounding, sample, 1e-5)).toBe(false)
   })
 })

@@ -7,7 +7,7 @@ import type { Language } from './serializers.ts'
 import { startKafka } from './start-kafka.ts'
 
 // Starts a real Kafka for each worker before the tests, if one of the tests that are about to run
-// uses it, and fetches a schema registry, Redis, Prometheus and the serializers of other
+// uses it, and fetches a schema registry, Redis, Prometheus, MLflow and the serializers of other
 // languages for those that ask for them.
 
 /** The imports by which a test says what it needs. */
@@ -16,6 +16,7 @@ const USES_REGISTRY = /(services|'\.)\/registry\.ts/
 const USES_SERIALIZERS = /services\/serializers\.ts/
 const USES_REDIS = /(services|'\.)\/redis\.ts/
 const USES_PROMETHEUS = /services\/prometheus\.ts/
+const USES_MLFLOW = /services\/mlflow\.ts/
 
 const stops: (() => Promise<void>)[] = []
 
@@ -39,6 +40,7 @@ export async function setup(project: TestProject): Promise<void> {
     'WHAT PROMETHEUS MAKES OF THE METRICS',
     () => fetchBy('prometheus.sh'),
   )
+  const mlflow = await reachedIf(using(USES_MLFLOW), 'MODELS OF MLFLOW', () => fetchBy('mlflow.sh'))
   const serializersOf = (language: Language, what: string) =>
     reachedIf(using(USES_SERIALIZERS), what, () => fetchBy('serializers/fetch.sh', language))
   const java = await serializersOf('java', 'EVENTS OF JAVA SERIALIZERS')
@@ -46,6 +48,7 @@ export async function setup(project: TestProject): Promise<void> {
   project.provide('kafka', shared.is ?? null)
   project.provide('workersKafkas', own.is ?? [])
   project.provide('prometheus', prometheus.is ?? null)
+  project.provide('mlflow', mlflow.is ?? null)
   project.provide('serializers', { java: java.is ?? null, python: python.is ?? null })
   project.provide('untested', {
     kafka: shared.why,
@@ -53,6 +56,7 @@ export async function setup(project: TestProject): Promise<void> {
     registry: registry.why,
     redis: redis.why,
     prometheus: prometheus.why,
+    mlflow: mlflow.why,
     java: java.why,
     python: python.why,
   })

@@ -46,10 +46,13 @@ declare module 'vitest' {
     workersKafkas: readonly WorkersKafka[]
     /**
      * Why there is none, why no test can start one of its own, or a schema registry, and why there
-     * is no Prometheus, or a language's serializers; empty where there is, or where one can.
+     * is no Prometheus, MLflow, or a language's serializers; empty where there is, or where one can.
      */
     untested: Readonly<
-      Record<'kafka' | 'ownKafka' | 'registry' | 'redis' | 'prometheus' | 'java' | 'python', string>
+      Record<
+        'kafka' | 'ownKafka' | 'registry' | 'redis' | 'prometheus' | 'mlflow' | 'java' | 'python',
+        string
+      >
     >
   }
 }

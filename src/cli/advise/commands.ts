@@ -29,7 +29,9 @@ export function commandsFor(advice: Advice, demand: Demand, subject: Subject): C
   const { definition, nowMs } = subject
   const [model, topology] = [path(subject.model ?? ''), path(subject.topology ?? '')]
   if (form === 'none') {
-    const file = subject.model ?? relative('.', fileURLToPath(modelOf(definition)?.file ?? ''))
+    const url = modelOf(definition)?.file
+    const declared = url?.protocol === 'file:' ? relative('.', fileURLToPath(url)) : url?.href
+    const file = subject.model ?? declared ?? ''
     const command = `tidemark model benchmark ${path(file)} --latency-budget 10000`
     return [[command, 'add smaller models, and their times stand side by side']]
   }

@@ -40,7 +40,7 @@ export interface BatchOptions extends LabelOptions {
 }
 
 const PREPARE_OPTIONS = [
-  ...(['models', 'variants', 'evaluator', 'cache', 'maxAhead'] as const),
+  ...(['models', 'variants', 'evaluator', 'providers', 'cache', 'maxAhead'] as const),
   ...(['maxTableBytes', 'maxModelBytes'] as const),
 ] as const
 

@@ -36,7 +36,7 @@ export interface ReplayJob {
 
 type WorkerOption =
   | ('brokers' | 'group' | 'topics' | 'tls' | 'sasl' | 'registry' | keyof SystemOptions)
-  | ('models' | 'variants' | 'evaluator' | 'cache' | 'maxAhead')
+  | ('models' | 'variants' | 'evaluator' | 'providers' | 'cache' | 'maxAhead')
   | ('maxTableBytes' | 'maxKeys' | 'maxStateBytes')
 
 /** Which part of the log is worked again, and where it is. */

@@ -77,7 +77,11 @@ export function definitionHash(
     .map(({ name }) => name)
   const fixed = [...scorers].filter(([step]) => !chosen.includes(step))
   const models = fixed.flatMap(([step, { scorers: all }]) =>
-    [...all.values()].map(({ label, sha256, evaluator }) => [step, label, sha256, evaluator.by]),
+    [...all.values()].map(({ label, sha256, evaluator }) => {
+      const computed = [step, label, sha256, evaluator.by]
+      const isElsewhere = evaluator.by === 'onnxruntime' && evaluator.provider !== 'cpu'
+      return isElsewhere ? [...computed, evaluator.provider] : computed
+    }),
   )
   // How long rows are kept is no part of it.
   const kept = ['freshMs', 'staleMs', 'maxEntries', 'deadlineMs', 'writeBackMs']

@@ -99,8 +99,7 @@ export async function prepare(
     }
   })
   const notes = [
-    ...steps.notes,
-    ...shadows.notes,
+    ...new Set([...steps.notes, ...shadows.notes]),
     ...chosen.flatMap(topologyNotes),
     ...chosen.flatMap((d) => purityNotes(d.name, authorFunctions(d))),
   ]

@@ -20,12 +20,12 @@ import {
 
 type ModelChoices = Pick<
   WorkerConfig,
-  'models' | 'variants' | 'evaluator' | 'cache' | 'maxModelBytes'
+  'models' | 'variants' | 'evaluator' | 'providers' | 'cache' | 'maxModelBytes'
 >
 
 /** Loads the models of all score steps. @param definitions with different names */
 export async function loadSteps(definitions: readonly Definition[], choices: ModelChoices) {
-  const { evaluator, cache, maxModelBytes } = choices
+  const { evaluator, providers, cache, maxModelBytes } = choices
   const chosen = new Map(Object.entries(choices.variants))
   const steps = definitions.flatMap((definition) =>
     scoreStepsOf(definition.then).map((step): StepToLoad => {
@@ -35,6 +35,7 @@ export async function loadSteps(definitions: readonly Definition[], choices: Mod
   const all = steps.flatMap(({ uses }) => [...uses.values()])
   const loaded = await loadScorers(all, filesOf(steps, choices.models), {
     evaluator,
+    providers,
     ...(!cache && { cache: new ModelCache(null) }),
     ...(maxModelBytes !== null && { maxBytes: maxModelBytes }),
   })

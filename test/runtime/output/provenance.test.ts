@@ -70,8 +70,11 @@ describe('it changes with', () => {
   })
 
   test('who computes a model', () => {
-    const other = { ...scorer(), evaluator: { by: 'onnxruntime' as const, why: 'as you chose' } }
-    expect(definitionHash(scored, by(other))).not.toBe(hash)
+    const [onCpu, onGpu] = ['cpu', 'cuda'].map((provider) => {
+      const evaluator = { by: 'onnxruntime' as const, why: 'as you chose', provider }
+      return definitionHash(scored, by({ ...scorer(), evaluator }))
+    })
+    expect(new Set([hash, onCpu, onGpu]).size).toBe(3)
   })
 
   test('the bytes of a model', () => {

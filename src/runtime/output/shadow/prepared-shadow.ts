@@ -9,7 +9,8 @@ import { isRule } from '../../../topology/models.ts'
 import type { WorkerConfig } from '../../config.ts'
 import type { PreparedShadow } from '../../prepared.ts'
 
-interface ShadowChoices extends Pick<WorkerConfig, 'models' | 'cache' | 'maxModelBytes'> {
+interface ShadowChoices
+  extends Pick<WorkerConfig, 'models' | 'providers' | 'cache' | 'maxModelBytes'> {
   /** Memory that the deciding models take, bytes. */
   readonly takenBytes: number
 }
@@ -45,7 +46,7 @@ export async function loadShadows(definitions: readonly Definition[], choices: S
 async function loadShadow(
   { name: step, models, features, missing, latencyBudgetMs }: ScoreStep,
   { model: name }: ShadowDefinition,
-  { models: files, cache, maxModelBytes, takenBytes }: ShadowChoices,
+  { models: files, providers, cache, maxModelBytes, takenBytes }: ShadowChoices,
 ) {
   const model = models[name] as ScoreStep['models'][string]
   if (isRule(model)) return { scorer: ruleScorer(name, model, features), notes: [], bytes: 0 }
@@ -53,6 +54,7 @@ async function loadShadow(
   const chosen = new Map(Object.entries(files).filter(([modelName]) => modelName === model.name))
   const { scorers, faults, notes, bytes } = await loadScorers([use], chosen, {
     evaluator: 'onnxruntime',
+    providers,
     takenBytes,
     ...(maxModelBytes !== null && { maxBytes: maxModelBytes }),
     ...(!cache && { cache: new ModelCache(null) }),
