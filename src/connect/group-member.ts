@@ -31,6 +31,12 @@ export function groupStart(
   throw new TidemarkError('OFFSET_OUT_OF_RANGE', message, { where, hint })
 }
 
+/** The first offset in the log that a group has not read yet. */
+export function firstUnread(offsets: Pick<PartitionOffsets, 'committed' | 'lowOffset'>): number {
+  const { committed, lowOffset } = offsets
+  return Math.max(lowOffset, committed?.nextOffset ?? lowOffset)
+}
+
 /**
  * The offset of a point in a partition, within its log as it is now.
  * @param since the offsets since the time of the point, by partition name

@@ -1,3 +1,4 @@
+import { firstUnread } from '../connect/group-member.ts'
 import type { GroupMember, Groups } from '../connect/groups.ts'
 import type { PartitionOffsets, TopicInfo, Topics } from '../connect/port.ts'
 import { download } from '../kernel/download.ts'
@@ -77,7 +78,7 @@ function partitionsOf(offsets: readonly PartitionOffsets[], members: readonly Gr
     ),
   )
   const all = offsets.map(({ committed, lowOffset, endOffset, ...place }) => {
-    const lag = endOffset - Math.max(lowOffset, committed?.nextOffset ?? lowOffset)
+    const lag = endOffset - firstUnread({ committed, lowOffset })
     const name = partitionName(place)
     const range = { committed: committed?.nextOffset ?? null, low: lowOffset, end: endOffset, lag }
     return { ...place, name, owner: owners.get(name) ?? null, ...range }

@@ -1,4 +1,4 @@
-import { groupActive } from '../connect/group-member.ts'
+import { firstUnread, groupActive } from '../connect/group-member.ts'
 import type { Groups } from '../connect/groups.ts'
 import type { Committed, LogPoint, PartitionOffsets, Topics } from '../connect/port.ts'
 import { keepsState } from '../engine/plan.ts'
@@ -52,9 +52,8 @@ export async function readOffsets(job: OffsetsJob): Promise<readonly GroupOffset
   refuseIfAny([...rights, ...missing])
   const offsets = await records.offsets(group, topic)
   return offsets.map((each) => {
-    const { committed, lowOffset, endOffset } = each
-    const lag = endOffset - Math.max(lowOffset, committed?.nextOffset ?? lowOffset)
-    const checkpoint = noteOf(committed)?.topologies.get(job.definition.name)
+    const lag = each.endOffset - firstUnread(each)
+    const checkpoint = noteOf(each.committed)?.topologies.get(job.definition.name)
     return { ...each, lag, windowsFrom: checkpoint?.from.offset ?? null }
   })
 }
@@ -183,7 +182,7 @@ async function placing(
     if (damaged === null) return () => ({ to: offset + 1, wrong: 'the batch there is not damaged' })
     const { offset: first, nextOffset: to } = damaged
     return ({ committed }) => {
-      const good = first - Math.max(lowOffset, committed?.nextOffset ?? lowOffset)
+      const good = first - firstUnread({ committed, lowOffset })
       const isNoted = noteOf(committed)?.topologies.has(definition.name) === true
       const remarks = [
         ...(good > 0 ? [`${grouped(good)} offsets before the batch are never scored either`] : []),
