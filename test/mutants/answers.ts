@@ -312,20 +312,6 @@ const ROWS: readonly Row[] = [
     ['test/serve/health.test.ts', 'restore together'],
   ],
   [
-    'HTTP is open to the network',
-    ['serve/request-server.ts', "host = '127.0.0.1'", "host = '0.0.0.0'"],
-    ['test/serve/http.test.ts', 'listens on 127.0.0.1'],
-  ],
-  [
-    'the setting for HTTP is open to the network',
-    [
-      'host/settings.ts',
-      "value: '<address>', fallback: '127.0.0.1'",
-      "value: '<address>', fallback: '0.0.0.0'",
-    ],
-    ['test/cli/config.test.ts', 'HTTP is served to nobody else unless it is asked for'],
-  ],
-  [
     'a second signal ends it as if nothing were left',
     ['cli/exit.ts', 'exitNow(EXIT.interrupted)', 'exitNow(0)'],
     ['test/cli/exit.test.ts', 'whoever asks twice gets 130 at once'],
@@ -334,20 +320,6 @@ const ROWS: readonly Row[] = [
     'a command ends without saying how much it was',
     ['cli/progress.ts', '    say(amount())\n', ''],
     ['test/cli/progress.test.ts', 'how many records, and how fast'],
-  ],
-  [
-    'a request is forwarded twice',
-    ['serve/topology-routes.ts', 'owner === null || isForwarded(request)', 'owner === null'],
-    ['test/serve/forwarding.test.ts', 'goes on once'],
-  ],
-  [
-    'a parent lets in who has not the token',
-    [
-      'serve/worker-requests.ts',
-      'RequestServer.listen({ ...address, routes })',
-      'RequestServer.listen({ ...address, token: null, routes })',
-    ],
-    ['test/serve/forwarding.test.ts', 'a parent asks nobody for who has not got it'],
   ],
 ]
 

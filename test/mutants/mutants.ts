@@ -3,6 +3,7 @@ import { BATCHES } from './batches.ts'
 import { COMMITS } from './commits.ts'
 import { DRIVING } from './driving.ts'
 import type { Mutant } from './mutant.ts'
+import { REQUESTS } from './requests.ts'
 import { ROUTES } from './routes.ts'
 import { STORES } from './stores.ts'
 import { TREES } from './trees.ts'
@@ -17,6 +18,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ANSWERS,
   ...TREES,
   ...ROUTES,
+  ...REQUESTS,
   ...STORES,
   ...VERDICTS,
 ]
