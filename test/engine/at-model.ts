@@ -1,6 +1,11 @@
 import type { ColumnForm } from '../../src/columns/columns.ts'
 import { called, type Events } from '../../src/columns/events.ts'
-import { NO_EVENTS, NONE_DEGRADED, type ReadyBatch } from '../../src/engine/events.ts'
+import {
+  type Degraded,
+  NO_EVENTS,
+  NONE_DEGRADED,
+  type ReadyBatch,
+} from '../../src/engine/events.ts'
 import { openAll } from '../../src/engine/plan.ts'
 import { ChunkRun } from '../../src/engine/run.ts'
 import { Dictionary } from '../../src/engine/store/dictionary.ts'
@@ -15,6 +20,7 @@ interface AtModel {
   /** Row-major [indices, features of the model]. */
   readonly rows: Float32Array
   readonly late?: ReadonlySet<number>
+  readonly degraded?: Degraded
   /** Columns that the events may be in; `null`: outputs are made of objects only. @default null */
   readonly forms?: readonly ColumnForm[] | null
   readonly by?: readonly ScoredBy[]
@@ -25,8 +31,9 @@ const LIMITS = { maxKeys: 0, maxBytes: 0 }
 /** Events that have reached a model with these features, of which some may not be finite. */
 export function atModel(
   step: ScoreStep,
-  { indices, events, rows, late = NO_EVENTS, forms = null, by = [BY] }: AtModel,
+  { indices, events, rows, forms = null, by = [BY], ...marks }: AtModel,
 ): ReadyBatch {
+  const { late = NO_EVENTS, degraded = NONE_DEGRADED } = marks
   const { features } = step
   const event = forms && knownEvent(forms)
   const input = {
@@ -56,7 +63,7 @@ export function atModel(
   }
   const none = new Float64Array(count)
   const batch = {
-    ...{ count, indices, events, source: events, late, windows: null, degraded: NONE_DEGRADED },
+    ...{ count, indices, events, source: events, late, windows: null, degraded },
     ...{ keys: none, timesMs: none, watermarksMs: none, features: { ...columns, foundRows: null } },
   }
   const run = new ChunkRun('live')

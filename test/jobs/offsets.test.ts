@@ -65,7 +65,8 @@ const join = (records: MemoryRecords) => {
 }
 
 test('offsets are shown with lag, and from where windows are read again', async () => {
-  expect(await readOffsets(given().job)).toMatchObject([
+  const { job, records } = given()
+  expect(await readOffsets(job)).toMatchObject([
     {
       partition: 0,
       committed: { nextOffset: 6 },
@@ -76,6 +77,9 @@ test('offsets are shown with lag, and from where windows are read again', async 
     },
     { partition: 1, committed: null, lag: 0, windowsFrom: null },
   ])
+  // What was deleted cannot be read any more.
+  records.deleteBefore({ topic: 'events', partition: 0, offset: 8 })
+  expect(await readOffsets(job)).toMatchObject([{ lag: 2 }, { lag: 0 }])
 })
 
 test.each([
@@ -129,6 +133,9 @@ test('the plan says what retention has cut', async () => {
   expect(notes).toEqual(cut)
   // Windows lack them, too.
   expect((await planOffsets(job, reset({ offset: 5 }, 0))).notes).toEqual(cut)
+  // A new leader may not have deleted as much yet.
+  records.offsetsSince = async () => new Map([['events-0', 0]])
+  expect((await planOffsets(job, reset({ timeMs: 0 }, 0))).moves).toMatchObject([{ to: 3 }])
 })
 
 test('a skip goes on behind the damaged batch, with windows that begin there and are marked', async () => {

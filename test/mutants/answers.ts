@@ -10,6 +10,9 @@ const TASK = 'test/runtime/partition/task.test.ts'
 const FINGERPRINT = 'test/runtime/start/fingerprint.test.ts'
 const KEYS = 'test/runtime/partition/key-watch.test.ts'
 const DIRECT = 'test/runtime/output/direct-outputs.test.ts'
+const MARKED = 'of late and degraded events say so, each with its reason, behind all other headers'
+const TROUBLES = 'test/runtime/troubles.test.ts'
+const OFFSETS = 'test/jobs/offsets.test.ts'
 const SCANNED = 'test/columns/scanned-events.test.ts'
 
 const ROWS: readonly Row[] = [
@@ -90,7 +93,7 @@ const ROWS: readonly Row[] = [
   [
     'a late output that is written directly does not say so',
     ['runtime/output/direct-writer.ts', '?? [], origin)', '?? [], { ...origin, isLate: false })'],
-    [DIRECT, 'of a late event say so, behind all other headers'],
+    [DIRECT, MARKED],
   ],
   [
     'a length of 8,192 bytes is written in two',
@@ -320,6 +323,63 @@ const ROWS: readonly Row[] = [
     'a command ends without saying how much it was',
     ['cli/progress.ts', '    say(amount())\n', ''],
     ['test/cli/progress.test.ts', 'how many records, and how fast'],
+  ],
+  [
+    'all degraded outputs of a chunk give one reason',
+    ['runtime/output/direct-writer.ts', '${isLate} ${degraded}`', '${isLate}`'],
+    [DIRECT, MARKED],
+  ],
+  [
+    'a lost partition ends the troubles of other topics',
+    [
+      'runtime/troubles.ts',
+      'partitionName(partition) === partitionName(lost)',
+      'partition.partition === lost.partition',
+    ],
+    [TROUBLES, 'those of a partition when it is lost'],
+  ],
+  [
+    'partitions are named in the order of letters',
+    ['runtime/troubles.ts', '.toSorted(IN_ORDER.compare)', '.toSorted()'],
+    [TROUBLES, 'the five lowest by name'],
+  ],
+  [
+    'records that were read before they were deleted are a problem',
+    [
+      'jobs/group-status.ts',
+      'committed !== null && committed < low',
+      'committed !== null && committed <= low',
+    ],
+    ['test/jobs/group-status.test.ts', 'a group that works has no problem'],
+  ],
+  [
+    'lag has records that were deleted',
+    [
+      'connect/group-member.ts',
+      'Math.max(lowOffset, committed?.nextOffset ?? lowOffset)',
+      'committed?.nextOffset ?? lowOffset',
+    ],
+    [OFFSETS, 'offsets are shown with lag'],
+  ],
+  [
+    'a time leads to records that were deleted',
+    ['jobs/offsets.ts', 'Math.max(found, offset.lowOffset)', 'found'],
+    [OFFSETS, 'the plan says what retention has cut'],
+  ],
+  [
+    'a variant scores instead of itself',
+    ['runtime/start/variants.ts', "kept === null || kept === best ? ''", "kept === null ? ''"],
+    ['test/runtime/start/variants.test.ts', 'goes before what the group has'],
+  ],
+  [
+    'the first variant scores instead of none',
+    ['runtime/start/variants.ts', "kept === null || kept === best ? ''", "kept === best ? ''"],
+    ['test/runtime/start/variants.test.ts', 'goes before what the group has'],
+  ],
+  [
+    'a table that is read again does not say so',
+    ['observe/log-events.ts', '      loggedMs.delete(table)\n', ''],
+    ['test/observe/log-events.test.ts', 'reading a table is told'],
   ],
 ]
 

@@ -34,6 +34,16 @@ const ROWS: readonly Row[] = [
     ],
     [FORWARDING, 'a parent asks nobody for who has not got it'],
   ],
+  [
+    'a tensor of three dimensions is taken',
+    ['serve/tensors.ts', ' || more.length > 0) {', ') {'],
+    ['test/serve/tensors.test.ts', 'is refused with its place'],
+  ],
+  [
+    'a server on all IPv6 addresses is known as ::',
+    ['serve/request-server.ts', "['0.0.0.0', '::']", "['0.0.0.0']"],
+    ['test/serve/request-server.test.ts', 'is reached by the name of its host'],
+  ],
 ]
 
 export const REQUESTS = ROWS.map(mutantOf)

@@ -243,18 +243,20 @@ test.each(['json', 'text'] as const)('no line of %s holds a payload or a key', (
   expect(lines.join('')).not.toContain(canary)
 })
 
-test('reading a table is told when it begins, every 5 s and at its end', () => {
+test('reading a table is told when it begins, every 5 s and at its end, each time', () => {
   const { clock, observe, told } = logged()
   for (let second = 0; second < 11; second++) {
     observe(samples['table-loading'])
     clock.advance(1_000)
   }
   observe(samples['table-loaded'])
+  observe(samples['table-loading'])
   expect(told().map(({ msg }) => msg)).toEqual([
     'the table is read',
     'the table is still being read',
     'the table is still being read',
     'the table is read whole and followed',
+    'the table is read',
   ])
   expect(told()[1]).toMatchObject({ table: 'merchants', records: 40_000, of: 100_000 })
   expect(told()[3]).toMatchObject({ rows: 90_000, took: '2.1 s' })

@@ -13,8 +13,8 @@ function after(...reports: readonly TroubleReport[]): Troubles {
   return troubles
 }
 
-const unreadable = (partition: number, reason: string | null): TroubleReport => {
-  return { kind: 'unreadable', partition: { topic: 'payments', partition }, reason }
+const unreadable = (partition: number, reason: string, topic = 'payments'): TroubleReport => {
+  return { kind: 'unreadable', partition: { topic, partition }, reason }
 }
 
 test('troubles are listed in the order of the table, however they came', () => {
@@ -34,15 +34,16 @@ test('a trouble that goes on for another reason began when it began', () => {
 test('a trouble ends by itself, and those of a partition when it is lost', () => {
   const ends = after({ ...MODEL, reason: 'it fails' }, COMMIT, { ...MODEL, reason: null })
   expect(ends.all).toMatchObject([COMMIT])
-  const troubles = after({ ...MODEL, reason: 'it fails' }, COMMIT, unreadable(4, 'away'))
+  const others = [unreadable(4, 'away'), unreadable(PARTITION.partition, 'away', 'orders'), COMMIT]
+  const troubles = after({ ...MODEL, reason: 'it fails' }, ...others)
   troubles.lost(PARTITION)
-  expect(troubles.all.map(({ kind }) => kind)).toEqual(['unreadable', 'commit'])
+  expect(troubles.all).toMatchObject(others)
 })
 
-test('partitions with the same trouble for the same reason are told in one sentence, five by name', () => {
-  const away = Array.from({ length: 7 }, (_, i) => unreadable(i, 'no broker answers'))
-  expect(after(...away, unreadable(9, 'it has no leader')).reason()).toBe(
-    'payments-0, payments-1, payments-2, payments-3, payments-4 and 2 more cannot be read: no broker answers; payments-9 cannot be read: it has no leader',
+test('partitions with the same trouble for the same reason are told in one sentence, the five lowest by name', () => {
+  const away = Array.from({ length: 7 }, (_, i) => unreadable(12 - i, 'no broker answers'))
+  expect(after(...away, unreadable(3, 'it has no leader')).reason()).toBe(
+    'payments-6, payments-7, payments-8, payments-9, payments-10 and 2 more cannot be read: no broker answers; payments-3 cannot be read: it has no leader',
   )
 })
 

@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { hostname } from 'node:os'
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import type { HttpReply, HttpRoute } from '../../src/serve/request.ts'
@@ -58,6 +59,12 @@ function poster(url: string) {
     return { status: response.status, text, headers: response.headers }
   }
 }
+
+test.each(['0.0.0.0', '::'])('a server on %s is reached by the name of its host', async (host) => {
+  const server = await RequestServer.listen({ host, port: 0, routes: [] })
+  servers.push(server)
+  expect(server.advertised).toBe(`${hostname()}:${server.port}`)
+})
 
 test('a request gets the answer of its route, with the names in its path', async () => {
   const { post } = await listen()

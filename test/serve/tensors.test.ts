@@ -90,6 +90,7 @@ test.each<[string, Buffer, string]>([
   ['another name', bodyOf({ ...TENSOR, name: 'x' }), 'inputs[0].name'],
   ['another type', bodyOf({ ...TENSOR, datatype: 'FP64' }), 'inputs[0].datatype'],
   ['a vector', bodyOf({ ...TENSOR, shape: [6] }), 'inputs[0].shape'],
+  ['a cube', bodyOf({ ...TENSOR, shape: [2, 3, 5] }), 'inputs[0].shape'],
   ['no rows', bodyOf({ ...TENSOR, shape: [0, 3], data: [] }), 'inputs[0].shape'],
   ['too wide rows', bodyOf({ ...TENSOR, shape: [1, 6] }), 'inputs[0].shape'],
   ['too few numbers', bodyOf({ ...TENSOR, data: [1] }), 'inputs[0].data'],

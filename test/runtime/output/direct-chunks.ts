@@ -100,6 +100,7 @@ export interface Chunk {
   /** Rows without a score. */
   readonly failed?: ReadonlySet<number>
   readonly late?: ReadonlySet<number>
+  readonly degraded?: ReadonlyMap<number, string>
   readonly headers?: readonly Header[]
   readonly topic?: string
   readonly limits?: TopicLimits
@@ -117,7 +118,8 @@ interface BothWays {
 }
 
 export function bothWays(definition: Definition, chunk: Chunk): BothWays {
-  const { records, scores, rows, failed = new Set(), late = new Set() } = chunk
+  const { records, scores, rows, failed = new Set() } = chunk
+  const { late = new Set(), degraded = new Map() } = chunk
   const step = stepOf(definition)
   const format = jsonFormatOf(definition)
   const keyed = records.map((record) => withKey(record, Buffer.from('k')))
@@ -141,7 +143,8 @@ export function bothWays(definition: Definition, chunk: Chunk): BothWays {
     formats: new Map(),
   }
   const by = (forms: readonly ColumnForm[] | null) => {
-    const ready = atModel(step, { indices, events: batch.events, late, rows, forms, by: [BY] })
+    const marks = { late, degraded }
+    const ready = atModel(step, { indices, events: batch.events, rows, forms, by: [BY], ...marks })
     const passed = ready.pass(stepAnswer(scores, faults))
     return new Produced(ready, { passed, from, decided: null, headers: [[]] }).write()
   }

@@ -193,16 +193,21 @@ describe('outputs that are written directly', () => {
     }
   })
 
-  test('of a late event say so, behind all other headers', () => {
-    const records = [0, 1].map((offset) => recordOf(eventOf(), offset))
+  test('of late and degraded events say so, each with its reason, behind all other headers', () => {
+    const records = [0, 1, 2, 3].map((offset) => recordOf(eventOf(), offset))
     const headers = chunkHeaders('0123456789ab', START_MS)
-    const { direct, asked } = bothWays(oneSink, { ...scored(records), late: new Set([1]), headers })
+    const reasons = ['profiles=deadline', 'profiles=error']
+    const degraded = new Map(reasons.map((reason, i) => [i + 2, reason]))
+    const given = { ...scored(records), late: new Set([1]), degraded, headers }
+    const { direct, asked } = bothWays(oneSink, given)
     expect(asked).toBe(0)
-    const names = plainRecords(direct.outputs.records).map((made) =>
-      made.headers.map(({ name }) => name),
-    )
+    const written = plainRecords(direct.outputs.records).map((made) => made.headers)
     const all = ['tidemark-id', 'tidemark-by', 'tidemark-scored-at']
-    expect(names).toEqual([all, [...all, 'tidemark-late']])
+    const marked = [...all, 'tidemark-degraded', 'tidemark-by-clock']
+    expect(written.map((made) => made.map(({ name }) => name))).toEqual([
+      ...[all, [...all, 'tidemark-late'], marked, marked],
+    ])
+    expect(written.slice(2).map((made) => String(made[3]?.value))).toEqual(reasons)
   })
 
   test('have the headers of their record that are passed on, behind their own', () => {

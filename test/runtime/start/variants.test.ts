@@ -114,6 +114,11 @@ test("the operator's choice goes before what the group has, and is kept from the
     'scored/score: mlp scores, as the operator has chosen, instead of deep',
     'scored/score: events of partitions that were scored by deep before are scored by mlp on this worker, until its next start',
   ])
+  const { prepared } = preparedWith(FAST, { operators: 'mlp' })
+  for (const offsets of [[], await on.offsets(GROUP, 'events')]) {
+    const note = 'scored/score: mlp scores, as the operator has chosen'
+    expect(findVariants(prepared, offsets)).toMatchObject([{ note }])
+  }
   await run(on, FAST)
   expect(models(on)).toEqual(['deep@1', 'mlp@1', 'mlp@1'])
 })
