@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import type { Commit, Guarantee, Member, NewRecord } from '../../src/connect/port.ts'
+import { until } from '../services/cluster.ts'
 import { thrownBy } from '../support/thrown.ts'
 import {
   commitPassed,
@@ -35,7 +36,8 @@ export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {
     const group = driver.freshGroup()
     const { member, heard } = await join({ driver, group, topic, guarantee })
     await commitQuickly({ member, heard }, outputs, 3)
-    await expect.poll(() => committedOf({ driver, group, topic }), { timeout: 30_000 }).toBe(3)
+    const isLast = async () => (await committedOf({ driver, group, topic })) === 3
+    await until('committed', isLast)
     await member.leave()
   })
 

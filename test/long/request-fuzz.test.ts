@@ -12,6 +12,7 @@ import { askAll, perPartition } from '../integration/asked-cards.ts'
 import { CardFraud, payments, WITH_FEATURES } from '../integration/card-fraud.ts'
 import { twoWorkers } from '../integration/two-workers.ts'
 import { connected } from '../serve/on-connection.ts'
+import { until } from '../services/cluster.ts'
 import { kafkaTest } from '../services/kafka.ts'
 import type { Running } from '../services/tidemark.ts'
 import { httpOfRequests, start } from '../services/tidemark-in-test.ts'
@@ -41,8 +42,6 @@ const SLOW_MS = 200
 /** How much a process may grow, and how much at most while it is asked, MB. */
 const MOST_GROWTH = 30
 const MOST_PEAK = 8 * (BODY_MB + ANSWER_MB)
-/** By when it must have given back the rest, ms. */
-const SHRUNK_MS = 60_000
 
 interface Probed {
   readonly probes: number
@@ -168,10 +167,8 @@ async function storm(url: string, pids: readonly number[], requests: number): Pr
   await send(requests)
   expect([...answers.faults, ...(await probed())]).toEqual([])
   const grown = () => megabytesOf(pids).map(({ rss }, i) => rss - (before[i]?.rss ?? 0))
-  await vi.waitFor(() => expect(grown().filter((mb) => mb >= MOST_GROWTH)).toEqual([]), {
-    timeout: SHRUNK_MS,
-    interval: 1_000,
-  })
+  const isSmall = () => grown().every((mb) => mb < MOST_GROWTH)
+  await until('small again', isSmall)
   const peaks = megabytesOf(pids).map(({ peak }, i) => peak - (first[i]?.rss ?? 0))
   expect(peaks.filter((mb) => mb >= MOST_PEAK)).toEqual([])
 }

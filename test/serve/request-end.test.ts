@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Observer } from '../../src/runtime/events.ts'
 import { type HttpReply, httpRoute, probeRoute } from '../../src/serve/request.ts'
 import { RequestServer } from '../../src/serve/request-server.ts'
+import { until } from '../services/cluster.ts'
 import { connected, raw } from './on-connection.ts'
 
 // A request is answered and over in time, whatever happens.
@@ -30,7 +31,9 @@ const reached = vi.fn<() => void>()
 const observer = vi.fn<Observer>()
 let reply: HttpReply
 
+/** Time stands still unless a test moves it: no request is late because the machine is busy. */
 beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   observer.mockReset()
   reached.mockReset()
   reply = { body: {} }
@@ -54,21 +57,23 @@ afterEach(async () => {
 })
 
 /** Waits until so many requests are at their route. */
-const hung = (count: number) => vi.waitFor(() => expect(reached).toHaveBeenCalledTimes(count))
+const hung = (count: number) => until('at the route', () => reached.mock.calls.length === count)
+/** Waits until so many requests are answered. */
+const answered = (count: number) => until('answered', () => observer.mock.calls.length === count)
+/** Waits until so many requests have come. */
+const come = (count: number) => until('there', () => vi.getTimerCount() === count)
+/** Waits until no request holds memory. */
+const left = () => until('gone', () => server.heldBytes === 0)
 const get = (path: string) => fetch(`http://127.0.0.1:${server.port}${path}`)
 const statusOf = (answer: string) => Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1])
 
 describe('a request ends', () => {
-  beforeEach(() => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  })
-
   test('after 10 s, with 503, whether its answer does not come or its body', async () => {
     const answers = [raw(server.port, HUNG), raw(server.port, PARTIAL)]
     await hung(1)
-    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(2))
+    await come(2)
     await vi.advanceTimersByTimeAsync(10_000)
-    await vi.waitFor(() => expect(observer).toHaveBeenCalledTimes(2))
+    await answered(2)
     // The first connection stays open for the next request.
     await server.close()
     expect((await Promise.all(answers)).map(statusOf)).toEqual([503, 503])
@@ -77,10 +82,10 @@ describe('a request ends', () => {
   test('after 30 s where its answer is not read', async () => {
     reply = { body: [Buffer.alloc(LARGEST)] }
     const socket = await connected(server.port, `GET /reply ${HOST}\r\n\r\n`)
-    await vi.waitFor(() => expect(observer).toHaveBeenCalledTimes(1))
+    await answered(1)
     expect(server.heldBytes).toBeGreaterThan(LARGEST / 2)
     await vi.advanceTimersByTimeAsync(40_000)
-    await vi.waitFor(() => expect(server.heldBytes).toBe(0))
+    await left()
     socket.destroy()
   })
 
@@ -91,13 +96,14 @@ describe('a request ends', () => {
     )
     const silent = await connected(server.port, '')
     await hung(1)
-    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(3))
+    await come(3)
     const ended = once(silent, 'close')
     silent.resume()
     const closed = server.close()
     await ended
     await vi.advanceTimersByTimeAsync(2_000)
     await closed
+    expect(observer).toHaveBeenCalledTimes(3)
     for (const socket of sockets) socket.destroy()
   })
 })
@@ -152,7 +158,7 @@ describe('an answer', () => {
     const ask = async () => {
       const count = observer.mock.calls.length
       sockets.push(await connected(server.port, `GET /reply ${HOST}\r\n\r\n`))
-      await vi.waitFor(() => expect(observer).toHaveBeenCalledTimes(count + 1))
+      await answered(count + 1)
     }
     for (let i = 0; i < 5; i++) await ask()
     const codes = observer.mock.calls.map(([event]) => 'code' in event && event.code)
@@ -161,7 +167,7 @@ describe('an answer', () => {
     const held = [await get('/hold/16384'), await get('/hold/16385')]
     expect(held.map(({ status }) => status)).toEqual([200, 503])
     for (const socket of sockets) socket.destroy()
-    await vi.waitFor(() => expect(server.heldBytes).toBe(0))
+    await left()
   })
 })
 
@@ -183,17 +189,15 @@ describe('at the most connections', () => {
     await Promise.all(last)
   })
 
-  test('probes are answered within 1 s, and nothing else is', async () => {
+  test('probes are answered at once, and nothing else is', async () => {
     const usual = [...(await many(480, HUNG)), ...(await many(480, PARTIAL))]
     await hung(480)
     // These never ask anything, and have no end but that of those who come after them.
     const silent = await many(100, 'GET /live')
-    const startMs = performance.now()
     for (let i = 0; i < 70; i++) {
       const answer = await get('/live')
       expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close'])
     }
-    expect(performance.now() - startMs).toBeLessThan(70 * 1_000)
     const other = await get('/reply')
     expect([other.status, other.headers.get('connection')]).toEqual([503, 'close'])
     for (const socket of [...usual, ...silent]) socket.destroy()

@@ -11,6 +11,7 @@ import { Event } from '../runtime/memory-workers.ts'
 import { preparedBy } from '../runtime/registry-workers.ts'
 import { perTenSeconds, START_MS } from '../runtime/support.ts'
 import { event as eventOf, inTopic, reusing, row } from '../runtime/tables/reused.ts'
+import { until } from '../services/cluster.ts'
 import { prepare } from '../support/in-process.ts'
 import { AskedWorkers, expectSame } from './asked-first.ts'
 import {
@@ -189,7 +190,7 @@ describe('a topology', () => {
       const asks = [{}, { 'tidemark-deadline-ms': '5000' }].map((headers) => {
         return fetch(url, { method: 'POST', body: payment({ at: 0 }), headers })
       })
-      await vi.waitFor(() => expect(endless).toHaveBeenCalledTimes(asks.length))
+      await until('asked', () => endless.mock.calls.length === asks.length)
       await vi.advanceTimersByTimeAsync(10_000)
       const answers = await Promise.all(asks)
       const told = answers.map(({ status, headers }) => [status, headers.get('retry-after')])

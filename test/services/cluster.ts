@@ -107,7 +107,7 @@ export async function ready(brokers: readonly string[], withinMs?: number): Prom
  */
 export async function until(
   what: string,
-  question: () => Promise<boolean>,
+  question: () => boolean | Promise<boolean>,
   withinMs = HANG_MS,
 ): Promise<void> {
   const deadlineMs = Date.now() + withinMs

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
-import { expect, test, vi } from 'vitest'
+import { test } from 'vitest'
 import { DuckDb } from '../../../src/connect/files/duckdb.ts'
+import { until } from '../../services/cluster.ts'
 import { folderWith } from '../../support/folder.ts'
 
 test('a query whose lines nobody reads to their end is over before the connection is closed', async () => {
@@ -12,5 +13,5 @@ test('a query whose lines nobody reads to their end is over before the connectio
   duckdb.close()
   await ended
   // Its pipe is removed last.
-  await vi.waitFor(() => expect(readdirSync(folder)).toEqual([]))
+  await until('empty', () => readdirSync(folder).length === 0)
 })

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished } from 'vitest'
 import type { KafkaOptions } from '../../../src/connect/kafka/client/options.ts'
 import { KafkaRecords } from '../../../src/connect/kafka/kafka-records.ts'
 import { Listener, record } from '../../connect/listener.ts'
+import { until } from '../../services/cluster.ts'
 import { freshName, type KafkaService, type Secure, secureOptions } from '../../services/kafka.ts'
 import { secureKafkaTest } from '../../services/own-kafka.ts'
 import { createTopics } from '../../services/topics.ts'
@@ -49,7 +50,7 @@ async function setUp(secure: Secure, kafka: KafkaService) {
     // The controller has written them down; the broker that is asked may not have read that yet.
     const known = () => Promise.all(acl.map((one) => admin.describeAcls(one)))
     const areAll = async () => (await known()).every(({ resources }) => resources.length > 0)
-    await expect.poll(areAll, { timeout: 30_000 }).toBe(true)
+    await until('known', areAll)
   }
   const superuser = new KafkaRecords({ brokers: kafka.brokers })
   onTestFinished(() => superuser.close())
