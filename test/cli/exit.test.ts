@@ -54,7 +54,7 @@ const SCRIPT = join(ROOT, 'test/cli/hangs.mjs')
 function ended(...args: string[]): Promise<object> {
   return new Promise((resolve) => {
     const given = ['--import', 'tsx', SCRIPT, ...args]
-    execFile(process.execPath, given, { timeout: 20_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, given, { timeout: 200_000 }, (error, stdout, stderr) => {
       resolve({ signal: error?.signal ?? null, stdout, stderr })
     })
   })

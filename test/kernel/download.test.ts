@@ -4,7 +4,7 @@ import { DownloadError, download } from '../../src/kernel/download.ts'
 import { deadAddress } from '../services/dead-address.ts'
 import { serving } from '../services/http-server.ts'
 
-const limits = (left = 1_000_000, ms = 10_000) => ({
+const limits = (left = 1_000_000, ms = 200_000) => ({
   budget: { left },
   signal: AbortSignal.timeout(ms),
 })

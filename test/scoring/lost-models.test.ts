@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { loadScorers } from '../../src/scoring/models.ts'
 import type { Scorer } from '../../src/scoring/scorer.ts'
 import { threadsInRun } from '../../src/scoring/thread-runner.ts'
+import { until } from '../services/cluster.ts'
 import { cardModel, useOf } from './support.ts'
 
 // Real threads: one that hangs in ONNX Runtime, and one that ends.
@@ -31,18 +32,14 @@ async function loaded(hasFallback: boolean): Promise<Scorer> {
 afterEach(() => void threads.splice(0))
 
 describe('a guarded model', () => {
-  it('that hangs answers in about two budgets, and then at once, until its run returns', async () => {
+  it('that hangs answers before its run returns, and is run again after that', async () => {
     const scorer = await loaded(true)
-    const startMs = performance.now()
     const hung = await scorer.score(Float32Array.of(LONG, 0), 1)
-    const hungMs = performance.now() - startMs
     const next = await scorer.score(Float32Array.of(1, 2), 1)
     expect([hung, next].map(({ lost }) => [...lost])).toEqual([[0], [0]])
     expect(scorer.state).toBe('hung')
-    expect(hungMs).toBeGreaterThan(190)
-    expect(hungMs).toBeLessThan(900)
     expect(threadsInRun()).toBe(1)
-    await expect.poll(() => scorer.state, { timeout: 60_000 }).toBe('open')
+    await until('open', () => scorer.state === 'open')
     const after = await scorer.score(Float32Array.of(1, 2), 1)
     expect([after.lost.size, after.columns[0]?.[0]]).toEqual([0, 3])
     await scorer.close()
