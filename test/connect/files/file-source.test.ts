@@ -1,12 +1,14 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { FileSource } from '../../../src/connect/files/file-source.ts'
 import {
   type PartitionLines,
   PartitionLinesWriter,
 } from '../../../src/connect/files/partition-lines.ts'
-import type { Chunk, Commit, Committed, Member, MemberHandlers } from '../../../src/connect/port.ts'
+import type { Committed } from '../../../src/connect/port.ts'
 import { Memory, Place } from '../../../src/kernel/bytes.ts'
 import { NO_TIMESTAMP } from '../../../src/kernel/time.ts'
+import { Listener } from '../listener.ts'
 import { sourceContract } from '../source-contract.ts'
 
 /** Lines `v<offset>` of a partition. */
@@ -23,16 +25,6 @@ function linesOf(partition: number, offsets: readonly number[]): PartitionLines 
   return writer.take(NO_TIMESTAMP)
 }
 
-const NO_HANDLERS: MemberHandlers = {
-  assigned: ({ nextOffset }) => nextOffset,
-  lost: () => {},
-  chunk: () => {},
-  caughtUp: () => {},
-  unreadable: () => {},
-  throttled: () => {},
-  failed: () => {},
-}
-
 interface Run {
   readonly lines: readonly (readonly PartitionLines[])[]
   readonly committed?: ReadonlyMap<number, Committed>
@@ -42,43 +34,31 @@ interface Run {
 }
 
 async function run({ lines, committed = new Map(), start, isOwn = () => true }: Run) {
-  const chunks: Chunk[] = []
-  const failed: Error[] = []
-  const published: Commit[] = []
+  const heard = new Listener(undefined, ({ nextOffset }) => start ?? nextOffset)
   const records = new FileSource({
     ...{ topic: 'orders', partitions: 3, isOwn, committed },
     lines: (async function* () {
       yield* lines
     })(),
     onLines: () => {},
-    publish: async (commit) => void published.push(commit),
+    publish: async () => {},
   })
-  const assigned: number[] = []
-  const member: Member = await records.join({
-    ...{ group: 'batch', topics: ['orders'], from: 'earliest' },
-    handlers: {
-      ...NO_HANDLERS,
-      assigned: ({ partition, nextOffset }) => {
-        assigned.push(partition)
-        return start ?? nextOffset
-      },
-      chunk: (chunk) => chunks.push(chunk),
-      failed: (error) => failed.push(error),
-    },
-  })
+  const join = { group: 'batch', topics: ['orders'], from: 'earliest', handlers: heard } as const
+  const member = await records.join(join)
   const commit = (partition: number, nextOffset: number) => {
     const at = { topic: 'orders', partition, epoch: 1, nextOffset, metadata: '' }
     return member.commit({ outputs: [], deadLetters: [], nextOffsets: [at] })
   }
   const read = () =>
-    chunks.flatMap(({ partition, records: of }) =>
+    heard.chunks.flatMap(({ partition, records: of }) =>
       [...of].map((r) => `${partition}:${String(r.value)}`),
     )
-  return { records, member, chunks, failed, published, assigned, commit, read }
+  return { records, member, heard, commit, read }
 }
 
+/** Long enough for what should not happen. */
 const turns = async () => {
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  for (let turn = 0; turn < 20; turn++) await nextTurn()
 }
 
 test('partitions of its own are read from where they start, and are settled when all is committed', async () => {
@@ -97,11 +77,12 @@ test('partitions of its own are read from where they start, and are settled when
     isSettled = true
     return isSettled
   })
-  await turns()
-  expect(of.assigned).toEqual([0, 1])
+  await of.heard.until(() => of.read().length === 5)
+  expect(of.heard.assignments.map(({ partition }) => partition)).toEqual([0, 1])
   // What is committed is read again for its windows.
   expect(of.read()).toEqual(['0:0', '0:1', '1:0', '0:2', '0:5'])
   await of.commit(0, 6)
+  await turns()
   expect(isSettled).toBe(false)
   await of.commit(1, 1)
   expect(await settled).toBe(true)
@@ -110,17 +91,19 @@ test('partitions of its own are read from where they start, and are settled when
 test('what is committed is left out if nothing asks for it', async () => {
   const committed = new Map([[0, { nextOffset: 2, metadata: 'm' }]])
   const of = await run({ lines: [[linesOf(0, [0, 1, 2])]], committed })
-  await turns()
+  await of.heard.until(() => of.read().length > 0)
   expect(of.read()).toEqual(['0:2'])
 })
 
 test('nothing comes while a partition is paused, nor after the end', async () => {
   const of = await run({ lines: [[linesOf(0, [0])], [linesOf(1, [0])], [linesOf(0, [1])]] })
   of.member.pause({ topic: 'orders', partition: 1 })
+  await of.heard.until(() => of.read().length === 1)
   await turns()
   expect(of.read()).toEqual(['0:0'])
   of.member.resume({ topic: 'orders', partition: 1 })
   of.member.pause({ topic: 'orders', partition: 0 })
+  await of.heard.until(() => of.read().length === 2)
   await turns()
   expect(of.read()).toEqual(['0:0', '1:0'])
   await of.member.leave()
@@ -132,8 +115,7 @@ test('nothing comes while a partition is paused, nor after the end', async () =>
 test('an input that became shorter than what is committed of it fails', async () => {
   const committed = new Map([[1, { nextOffset: 3, metadata: 'm' }]])
   const of = await run({ lines: [[linesOf(1, [0, 1])]], committed, start: 0 })
-  await turns()
-  expect(of.failed).toMatchObject([{ code: 'TOPIC_CHANGED', where: 'orders-1@2' }])
+  expect(await of.heard.fails()).toMatchObject({ code: 'TOPIC_CHANGED', where: 'orders-1@2' })
 })
 
 sourceContract((name, fn) => {
