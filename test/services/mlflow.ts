@@ -18,7 +18,6 @@ declare module 'vitest' {
 
 const programs = inject('mlflow')
 const { mlflow: why } = inject('untested')
-const STARTED_WITHIN_MS = 60_000
 
 /** Tests on one MLflow of their own, in their order; without it they are skipped. */
 export function mlflowTests(
@@ -29,7 +28,7 @@ export function mlflowTests(
   let mlflow: MlflowService | null = null
   beforeAll(async () => {
     if (programs !== null) mlflow = await MlflowService.start(programs)
-  }, STARTED_WITHIN_MS)
+  })
   afterAll(() => mlflow?.stop())
   define((name, fn) => test(`${name} (MLflow)`, ({ skip }) => fn(mlflow ?? skip(why))))
 }
@@ -70,7 +69,7 @@ export class MlflowService {
     const server = spawn(join(bin, 'mlflow'), args, options)
     const service = new MlflowService({ port, bin, folder }, server)
     const health = `${service.url}/health`
-    await until('MLflow answers', async () => (await fetch(health)).ok, STARTED_WITHIN_MS)
+    await until('MLflow answers', async () => (await fetch(health)).ok)
     return service
   }
 
