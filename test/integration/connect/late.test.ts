@@ -19,7 +19,7 @@ describe('a claim that arrives when another has been answered', () => {
     await expectNoneOpen(set)
     held.release()
     await until('answered', async () => late.answeredMs !== null)
-    expect(await set.committed()).toBe(1)
+    await set.reaches(1)
     expect(heard.losses).toEqual([])
   })
 })

@@ -39,8 +39,11 @@ export interface Transacting {
   readonly published: () => Promise<(string | null)[]>
   /** Asks the cluster beside the driver. */
   readonly admin: Admin
-  /** The offset that the group has committed for a partition. */
-  readonly committed: (partition?: number) => Promise<number | undefined>
+  /**
+   * Resolves when the group has committed this offset for a partition: a broker may show it only
+   * after its transaction has ended.
+   */
+  readonly reaches: (nextOffset: number, partition?: number) => Promise<void>
   /** Ids by which the group knows its members. */
   readonly memberIds: () => Promise<string[]>
   /** Takes a member out of the group, as if its session had passed. The Kafka has one node. */
@@ -98,10 +101,10 @@ export async function transacting(
       const log = await rawLog(kafka.service, { topic: outputs, partition: 0 }, 'readUncommitted')
       return committedIn(log).map(({ value }) => value)
     },
-    committed: async (partition = 0) => {
-      await noneOpen(kafka, group)
-      const partitionOffsets = await plain.offsets(group, topic)
-      return partitionOffsets[partition]?.committed?.nextOffset
+    reaches: async (nextOffset, partition = 0) => {
+      const isReached = async () =>
+        (await plain.offsets(group, topic))[partition]?.committed?.nextOffset === nextOffset
+      await until(`at ${nextOffset} in partition ${partition}`, isReached)
     },
     memberIds: async () => {
       const { groups } = await admin.describeGroups([group])
