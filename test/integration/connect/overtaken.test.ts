@@ -2,14 +2,13 @@ import { describe, expect } from 'vitest'
 import type { Listener } from '../../connect/listener.ts'
 import { until } from '../../services/cluster.ts'
 import { API } from '../../services/faulty-wire.ts'
+import { LONG_SESSION_MS } from '../../services/kafka.ts'
 import { ownKafkaTest } from '../../services/own-kafka.ts'
 import { commitUntilTaken, type Transacting, transacting } from './transacting.ts'
 
 // A group that assigns its partitions once more before a member has heard what it got.
 
 const PARTITIONS = 6
-/** Nothing is heard of a member for as long as others come, work and go. */
-const LONG_SESSION_MS = 120_000
 
 /** Resolves when the group waits for its members to join again. */
 function dealsAnew({ admin, group }: Transacting): Promise<void> {
@@ -58,6 +57,7 @@ describe('a member that missed a generation', () => {
     const set = await transacting(kafka, 2 * PARTITIONS)
     const direct = { brokers: kafka.service.brokers }
     await set.join(direct)
+    // Nothing is heard of it for as long as others come, work and go.
     const { heard } = await set.join({ sessionTimeoutMs: LONG_SESSION_MS })
     await heard.until(() => heard.assignments.length === 6)
     const before = epochs(heard)
