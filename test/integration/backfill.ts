@@ -47,8 +47,6 @@ export class Backfill {
   readonly #from: number
   readonly #to: number
   readonly #inRange = new Set<string>()
-  /** By partition, the offset at which the range begins. */
-  readonly #firsts = new Map<number, number>()
   #firstMs = 0
 
   private constructor(of: Case, kafka: KafkaService, range: Lines) {
@@ -81,10 +79,7 @@ export class Backfill {
         const partition = partitionOf({ partition: null, key: parts.key }, PARTITIONS)
         const offset = ends.get(partition) ?? 0
         ends.set(partition, offset + 1)
-        if (n >= this.#from && n < this.#to) {
-          this.#inRange.add(at({ partition, offset }))
-          if (!this.#firsts.has(partition)) this.#firsts.set(partition, offset)
-        }
+        if (n >= this.#from && n < this.#to) this.#inRange.add(at({ partition, offset }))
         return { topic: this.#input, partition, ...parts, timestampMs: this.#firstMs + n * GAP_MS }
       }),
     )
@@ -124,15 +119,6 @@ export class Backfill {
     if (code !== 0) throw new Error(stderr)
     const all = await this.outcome(live)
     return new Map([...all].filter(([, { place }]) => this.#inRange.has(place)).map(cell))
-  }
-
-  /** How many records of the range the group has committed so far. */
-  async committed({ group }: Made): Promise<number> {
-    const offsets = await this.#records.offsets(group, this.#input)
-    return offsets.reduce((sum, { partition, committed }) => {
-      const first = this.#firsts.get(partition) ?? 0
-      return sum + Math.max(0, (committed?.nextOffset ?? 0) - first)
-    }, 0)
   }
 
   /** Each output by id with its key, value and time; each dead letter by its place with its code. */

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { kafkaTest } from '../services/kafka.ts'
+import { API, FaultyWire } from '../services/faulty-wire.ts'
+import { ownKafkaTest } from '../services/own-kafka.ts'
 import { Backfill } from './backfill.ts'
 import { payments } from './card-fraud.ts'
 
@@ -14,22 +15,26 @@ const W1 = {
 } as const
 /** The dead one is not known to the other, which waits until its session has passed. */
 const MORTAL = ['--worker-name', 'none', '--session-timeout', '3']
-/** Several commits for what is in the range. */
+/** Several commits for what is in the range, the second of which is held. */
 const SLOW = ['--commit-interval', '200', '--max-commit-mb', '1']
+const SECOND = { nth: 2 }
 
-kafkaTest(
+ownKafkaTest(
   'a range of a topic by two workers, one of which is killed, is what a live run makes of it, and ends them',
   async (kafka) => {
-    const backfill = await Backfill.of(kafka, W1, { lines: [...payments(LINES, 1)], range: RANGE })
+    const wire = await FaultyWire.before(kafka)
+    const input = { lines: [...payments(LINES, 1)], range: RANGE }
+    const backfill = await Backfill.of({ ...kafka.service, brokers: wire.brokers }, W1, input)
     try {
       const made = await backfill.made('backfill')
-      const workers = [1, 2].map(() => backfill.start(made, ...MORTAL, ...SLOW))
-      const [killed, other] = workers as [(typeof workers)[0], (typeof workers)[0]]
+      const commit = wire.hold(API.endTxn, SECOND)
+      const killed = backfill.start(made, ...MORTAL, ...SLOW)
       await killed.says('"msg":"assigned ')
-      while ((await backfill.committed(made)) === 0);
+      const other = backfill.start(made, ...MORTAL, ...SLOW)
+      await commit.happened
       killed.process.kill('SIGKILL')
       expect((await killed.ended).signal).toBe('SIGKILL')
-      expect(await backfill.committed(made)).toBeLessThan(backfill.size)
+      commit.release()
       const { code, stderr } = await other.ended
       expect(stderr).toContain(' in = ')
       expect(code).toBe(0)
@@ -43,19 +48,23 @@ kafkaTest(
   },
 )
 
-kafkaTest(
+ownKafkaTest(
   'a worker of a range that is interrupted ends with 130, and the same command continues',
   async (kafka) => {
-    const backfill = await Backfill.of(kafka, W1, { lines: [...payments(LINES, 1)], range: RANGE })
+    const wire = await FaultyWire.before(kafka)
+    const input = { lines: [...payments(LINES, 1)], range: RANGE }
+    const backfill = await Backfill.of({ ...kafka.service, brokers: wire.brokers }, W1, input)
     try {
       const made = await backfill.made('backfill')
+      const commit = wire.hold(API.endTxn, SECOND)
       const first = backfill.start(made, ...SLOW)
-      while ((await backfill.committed(made)) === 0);
+      await commit.happened
       first.process.kill('SIGINT')
+      await first.says('SIGINT')
+      commit.release()
       const { code, stderr } = await first.ended
       expect(stderr).toContain('what is committed stays: the same command continues from there')
       expect(code).toBe(130)
-      expect(await backfill.committed(made)).toBeLessThan(backfill.size)
       expect((await backfill.start(made).ended).code).toBe(0)
       expect((await backfill.cells(made)).size).toBe(backfill.size)
     } finally {
