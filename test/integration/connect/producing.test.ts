@@ -2,6 +2,7 @@ import { ConfigResourceTypes } from 'kafkajs'
 import { describe, expect } from 'vitest'
 import type { TidemarkError } from '../../../src/kernel/errors.ts'
 import { type Listener, record } from '../../connect/listener.ts'
+import { until } from '../../services/cluster.ts'
 import { API, type Exchange } from '../../services/faulty-wire.ts'
 import { ownKafkaTest } from '../../services/own-kafka.ts'
 import { thrownBy } from '../../support/thrown.ts'
@@ -65,9 +66,9 @@ describe('what is asked of a broker', () => {
     const held = set.wire.holdReply(API.produce)
     const committing = member.commit(numbered(set, heard, { from: 1, count: 99, bytes: BYTES }))
     await held.happened
-    // All that are to come have come by then.
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    expect(set.wire.passedOf(API.produce).slice(before)).toHaveLength(4)
+    const sent = () => set.wire.passedOf(API.produce).slice(before)
+    await until('full', async () => sent().length >= 4)
+    expect(sent()).toHaveLength(4)
     held.release()
     await committing
     expect(await publishedNumbers(set)).toEqual(numbers(100))
