@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { definitionOf, inspectModel } from '../../src/scoring/model-file.ts'
-import { loadSingle } from '../../src/scoring/models.ts'
+import { openSession } from '../../src/scoring/open-model.ts'
+import { readingOf } from '../../src/scoring/runner.ts'
+import { readModel } from '../../src/scoring/unchecked-model.ts'
 import { exportNames, exportRows, isNear, toleranceOf } from '../exports/rows.ts'
 
 const FOLDER = new URL('../exports/', import.meta.url)
@@ -15,18 +17,15 @@ test.each(exportNames(FOLDER))(
     // XGBoost's exporter writes no ZipMap, so the file does not name the classes.
     const hasNames = classes !== null && !name.startsWith('xgboost')
     expect(columns).toEqual(hasNames ? classes.map(String) : columns)
-    const { scorer } = await loadSingle(definitionOf({ ...inspection, features }), {
-      evaluator: 'auto',
-      latencyBudgetMs: 1_000,
-    })
+    const definition = definitionOf({ ...inspection, features })
+    const modelFile = await readModel(definition.file, 'here')
+    const session = await openSession({ modelFile, where: 'here' }, readingOf(definition))
     const all = Float32Array.from(rows.flat(), (number) => number ?? Number.NaN)
-    const answer = await scorer.score(all, rows.length)
-    await scorer.close()
-    expect(answer.failed.size).toBe(0)
+    const answer = await session.run(all, rows.length)
+    await session.close()
     const tolerance = toleranceOf(name)
     const off = expected.filter(
-      (row, i) =>
-        !row.every((score, c) => isNear(answer.columns[c]?.[i] as number, score, tolerance)),
+      (row, i) => !row.every((score, c) => isNear(answer[c]?.[i] as number, score, tolerance)),
     )
     expect(off.length).toBe(differs)
   },

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { loadScorers } from '../../src/scoring/models.ts'
 import { folderWith } from '../support/folder.ts'
-import { cardModel, useOf } from './support.ts'
+import { cardModel, gateFaults } from './support.ts'
 
 describe('golden rows that name their scores', () => {
   const features = ['a', 'b']
@@ -26,8 +25,7 @@ describe('golden rows that name their scores', () => {
     const file = mark + JSON.stringify({ features, inputs, outputs: changed })
     const golden = pathToFileURL(join(folderWith({ 'risk.golden.json': file }), 'risk.golden.json'))
     const model = cardModel('risk', { features, outputs, golden })
-    const { faults, scorers } = await loadScorers([useOf(model)], new Map())
-    for (const scorer of scorers.values()) await scorer.close()
+    const faults = await gateFaults(model)
     expect(faults.map((f) => f.code)).toEqual(faults.map(() => 'MODEL_GOLDEN'))
     return faults.map((f) => f.message)
   }

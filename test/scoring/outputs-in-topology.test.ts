@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { defineTopology, onnxModel, seconds } from 'tidemark'
 import { TopologyDriver } from 'tidemark/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { ModelDefinition } from '../../src/topology/models.ts'
-import { cardModel, goldenOf } from './support.ts'
+import { cardModel } from './support.ts'
 
 // How a topology reads the outputs of a model: with the production runtime and real models, and
 // features taken straight from the events.
@@ -53,27 +52,6 @@ function riskOf([a = 0, b = 0]: readonly number[]) {
   const all = low + mid + high
   return { low: low / all, mid: mid / all, high: high / all }
 }
-
-test('a classifier exported with two columns returns the probability of the same one with one column', async () => {
-  const { inputs } = JSON.parse(readFileSync(goldenOf('card-gbdt'), 'utf8')) as {
-    inputs: number[][]
-  }
-  const one = await scoresOf(cardModel('card-gbdt', { golden: goldenOf('card-gbdt') }), inputs)
-  const outputs = {
-    card: { tensor: 'probabilities', columns: ['genuine', 'suspicious'] },
-    label: { tensor: 'label', column: 0 },
-  }
-  const golden = goldenOf('card-gbdt-2col')
-  const two = await scoresOf(cardModel('card-gbdt-2col', { outputs, golden }), inputs)
-  expect(one.scores).toHaveLength(200)
-  const cards = two.scores.map((s) => s['card'] as { genuine: number; suspicious: number })
-  expect(cards.map((card) => ({ probability: card.suspicious }))).toEqual(one.scores)
-  for (const { genuine, suspicious } of cards) expect(genuine + suspicious).toBeCloseTo(1, 6)
-  expect(two.scores.map((s) => s['label'])).toEqual(
-    cards.map((card) => (card.suspicious > 0.5 ? 1 : 0)),
-  )
-  expect(new Set(two.scores.map((s) => s['label'])).size).toBe(2)
-})
 
 test('columns are output by name, a label as an integer', async () => {
   const outputs = {

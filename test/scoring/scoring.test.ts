@@ -1,7 +1,7 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { promisify } from 'node:util'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { BatchScorer } from '../../src/scoring/batch-scorer.ts'
 import { type Golden, readGolden } from '../../src/scoring/golden.ts'
@@ -36,7 +36,7 @@ function near(a = 0, b = 0): boolean {
   return Object.is(a, b) || Math.abs(a - b) < 1e-6
 }
 
-describe.each(['card-gbdt', 'card-mlp', 'card-mlp-large', 'card-nan'])('%s', (name) => {
+describe.each(['card-gbdt', 'card-mlp-large', 'card-nan'])('%s', (name) => {
   let runners: Record<'inline' | 'thread', Runner>
   let golden: Golden
   beforeAll(async () => {
@@ -55,8 +55,8 @@ describe.each(['card-gbdt', 'card-mlp', 'card-mlp-large', 'card-nan'])('%s', (na
   })
 
   it('returns the same bits inline and in a thread, in batches of 1, 7 and 512', async () => {
-    const rows = sampleRows(13, golden).subarray(0, 1024 * 13)
-    const expected = await inBatches(runners.inline, rows, 1024)
+    const rows = sampleRows(13, golden).subarray(0, 520 * 13)
+    const expected = await inBatches(runners.inline, rows, 520)
     for (const runner of Object.values(runners)) {
       for (const size of [1, 7, 512]) expect(await inBatches(runner, rows, size)).toEqual(expected)
     }
@@ -156,14 +156,12 @@ describe('a session', () => {
   })
 
   it('loads no weights from the working directory', async () => {
-    const load = `
-      import { OnnxSession } from ${JSON.stringify(new URL('../../src/scoring/onnx-session.ts', import.meta.url).href)}
-      import { readFileSync } from 'node:fs'
-import { promisify } from 'node:util'
-      await OnnxSession.load(readFileSync(new URL('external-data.onnx', ${JSON.stringify(FIXTURES.href)})), { input: '', outputs: {} }).catch((e) => console.log(e.message))`
-    const options = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', load]
-    const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: FIXTURES })
-    expect(stdout).toMatch(/External data path does not exist: "\/dev\/null/)
+    const bytes = readFileSync(new URL('external-data.onnx', FIXTURES))
+    const here = process.cwd()
+    process.chdir(fileURLToPath(FIXTURES))
+    const loading = OnnxSession.load(bytes, { input: '', outputs: {} })
+    await expect(loading).rejects.toThrow('External data path does not exist: "/dev/null')
+    process.chdir(here)
   })
 })
 

@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { Refused, type TidemarkError } from '../../src/kernel/errors.ts'
+import { proveModel } from '../../src/scoring/load-gate.ts'
 import type { ModelUse } from '../../src/scoring/load-model.ts'
 import { OnnxSession } from '../../src/scoring/onnx-session.ts'
+import { openInline } from '../../src/scoring/open-model.ts'
 import { type Runner, readingOf } from '../../src/scoring/runner.ts'
 import { ThreadRunner } from '../../src/scoring/thread-runner.ts'
+import { readUnchecked } from '../../src/scoring/unchecked-model.ts'
 import type { ModelDefinition } from '../../src/topology/models.ts'
 import { cardGbdt } from '../fixtures/models/card-gbdt.model.ts'
 
@@ -47,5 +51,19 @@ export async function bothRunners(
   return {
     inline: await OnnxSession.load(bytes, reading),
     thread: await ThreadRunner.start('m@1', { bytes, reading }),
+  }
+}
+
+/** The faults for which a model is refused before it is measured. */
+export async function gateFaults(model: ModelDefinition): Promise<readonly TidemarkError[]> {
+  try {
+    const { runner } = await proveModel(
+      await readUnchecked({ model, where: 'here' }, null, null),
+      openInline,
+    )
+    await runner.close()
+    return []
+  } catch (error) {
+    return error instanceof Refused ? error.faults : [error as TidemarkError]
   }
 }
