@@ -3,11 +3,19 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { Counter, Registry } from 'prom-client'
-import { Refused, type RunWorkerOptions, runWorker } from 'tidemark'
+import {
+  defineTopology,
+  hours,
+  Refused,
+  type RunWorkerOptions,
+  runWorker,
+  type Topology,
+} from 'tidemark'
 import { expect, test } from 'vitest'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import cardFraud from '../bench/topologies/w1.ts'
 import { ROOT } from '../support/paths.ts'
+import { perMinute } from '../testing/support.ts'
 import { explain } from './page/service.ts'
 
 /** Where nobody listens. */
@@ -26,19 +34,18 @@ async function refusals(options: object, topologies: object = cardFraud): Promis
   throw new Error('nothing was refused')
 }
 
-/** A worker without a broker, once it has found that there is none. */
-async function unavailable(options: RunWorkerOptions = {}) {
-  const events: RuntimeEvent[] = []
+/** A worker without a broker. */
+async function started(options: RunWorkerOptions = {}, topology: Topology<unknown> = perMinute) {
+  const states: string[] = []
   let tell = () => {}
-  const found = new Promise<void>((resolve) => (tell = resolve))
+  const isUnavailable = new Promise<void>((resolve) => (tell = resolve))
   const observer = (event: RuntimeEvent) => {
-    events.push(event)
-    if (event.type === 'state' && event.state === 'unavailable') tell()
+    if (event.type !== 'state') return
+    states.push(event.state)
+    if (event.state === 'unavailable') tell()
   }
-  const worker = await runWorker(cardFraud, { brokers: NOBODY, observer, ...options })
-  await found
-  const states = () => events.flatMap((event) => (event.type === 'state' ? [event.state] : []))
-  return { worker, states }
+  const worker = await runWorker(topology, { brokers: NOBODY, observer, ...options })
+  return { worker, states, isUnavailable }
 }
 
 test('options that cannot be are refused all at once, each with its name', async () => {
@@ -93,30 +100,25 @@ test('what is no topology, a topic that none has and a model that does not fit a
 test('without a broker it goes on trying; it listens to no signal, serves nothing, and ends when told', async () => {
   const count = () => SIGNALS.map((name) => process.listenerCount(name))
   const before = count()
-  const { worker, states } = await unavailable()
-  expect(worker).toMatchObject({ group: 'card-fraud', http: null })
-  expect(worker.notes.join()).toContain('remembers keys for ever')
+  const { worker, states, isUnavailable } = await started()
+  await isUnavailable
+  expect(worker).toMatchObject({ group: 'per-minute', http: null })
   expect(count()).toEqual(before)
   await worker.stop()
   await worker.done
-  expect(states()).toEqual(['starting', 'unavailable', 'stopped'])
+  expect(states).toEqual(['starting', 'unavailable', 'stopped'])
 })
 
 test('an abort stops it, also one that came before it began', async () => {
   const later = new AbortController()
-  const { worker, states } = await unavailable({ signal: later.signal })
+  const { worker, states } = await started({ signal: later.signal })
   later.abort()
   await worker.done
-  expect(states().at(-1)).toBe('stopped')
+  expect(states.at(-1)).toBe('stopped')
 
-  const toldEarly: string[] = []
-  const early = await runWorker(cardFraud, {
-    brokers: NOBODY,
-    signal: AbortSignal.abort(),
-    observer: (event) => event.type === 'state' && toldEarly.push(event.state),
-  })
-  await early.done
-  expect(toldEarly).toEqual(['starting', 'stopped'])
+  const early = await started({ signal: AbortSignal.abort() })
+  await early.worker.done
+  expect(early.states).toEqual(['starting', 'stopped'])
 })
 
 test('it logs and serves where it is asked to, and what it served is closed with it', async () => {
@@ -125,17 +127,18 @@ test('it logs and serves where it is asked to, and what it served is closed with
     lines.push(`${message} ${JSON.stringify(fields)}`)
   }
   const log = { debug: take, info: take, warn: take, error: take }
-  const { worker } = await unavailable({ log, http: { port: 0 }, group: 'g', workerName: 'w-0' })
+  const options = { log, http: { port: 0 }, group: 'g', workerName: 'w-0' }
+  const { worker } = await started(options, cardFraud)
+  expect(worker.notes.join()).toContain('remembers keys for ever')
   const address = `http://${worker.http?.host}:${worker.http?.port}`
   expect((await fetch(`${address}/livez`)).status).toBe(200)
   expect((await fetch(`${address}/readyz`)).status).toBe(503)
   const metrics = await (await fetch(`${address}/metrics`)).text()
   expect(metrics).toMatch(/^tidemark_model_info\{model="card-gbdt",version="1",.*\} 1$/m)
   expect(lines[0]).toBe('worker starts {"group":"g","guarantee":"exactly-once","workerName":"w-0"}')
-  expect(lines.some((line) => line.startsWith('worker is unavailable'))).toBe(true)
 
   const port = worker.http?.port ?? 0
-  const second = runWorker(cardFraud, { brokers: NOBODY, http: { port } })
+  const second = runWorker(perMinute, { brokers: NOBODY, http: { port } })
   await expect(second).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
   await worker.stop()
   await expect(fetch(`${address}/livez`)).rejects.toThrow('fetch failed')
@@ -144,13 +147,13 @@ test('it logs and serves where it is asked to, and what it served is closed with
 test('its metrics are in a registry of the caller, of one worker at a time, until it has stopped', async () => {
   const metrics = new Registry()
   new Counter({ name: 'mine_total', help: 'of the caller', registers: [metrics] }).inc()
-  const { worker } = await unavailable({ metrics })
+  const { worker } = await started({ metrics })
   const text = await metrics.metrics()
   expect(text).toMatch(/^mine_total 1$/m)
   expect(text).toMatch(/^tidemark_partitions_assigned\{.*\} 0$/m)
   expect(text).not.toContain('process_')
 
-  const second = runWorker(cardFraud, { brokers: NOBODY, metrics })
+  const second = runWorker(perMinute, { brokers: NOBODY, metrics })
   const what = 'the registry has a metric tidemark_build_info already'
   await expect(second).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
@@ -160,9 +163,9 @@ test('its metrics are in a registry of the caller, of one worker at a time, unti
   await worker.stop()
   expect((await metrics.metrics()).trim().split('\n').at(-1)).toBe('mine_total 1')
 
-  const { worker: busy } = await unavailable({ http: { port: 0 } })
+  const { worker: busy } = await started({ http: { port: 0 } })
   const port = busy.http?.port ?? 0
-  const refused = runWorker(cardFraud, { brokers: NOBODY, metrics, http: { port } })
+  const refused = runWorker(perMinute, { brokers: NOBODY, metrics, http: { port } })
   await expect(refused).rejects.toMatchObject({ message: expect.not.stringContaining('registry') })
   expect(metrics.getMetricsAsArray()).toHaveLength(1)
   await busy.stop()

@@ -44,20 +44,20 @@ async function workersOf(
 describe('an event that is asked about, and then comes', () => {
   test('gets the same, also if it is a duplicate, late, filtered out or no event', async () => {
     const asked = await workersOf(askedPayments, PAYMENTS)
-    const answers = await asked.askThenSend(payments(300, 20))
+    const answers = await asked.askThenSend(payments(60, 20))
     for (const answer of answers) expectSame(answer)
     const whys = answers.map(({ body }) => body.why ?? body.code ?? 'scored')
     expect(new Set(whys)).toEqual(
       new Set(['scored', 'duplicate', 'skipped', 'LATE', 'JSON_INVALID']),
     )
     // Any worker is asked, and most do not have the partition.
-    expect(answers.filter(({ answeredBy }) => answeredBy !== undefined).length).toBeGreaterThan(100)
+    expect(answers.filter(({ answeredBy }) => answeredBy !== undefined).length).toBeGreaterThan(20)
   })
 
   test('gets the same of two kinds of event, with two tables', async () => {
     expect.hasAssertions()
     const asked = await workersOf(askedFlights, FLIGHTS)
-    for (const answer of await asked.askThenSend(flights(300))) expectSame(answer)
+    for (const answer of await asked.askThenSend(flights(60))) expectSame(answer)
   })
 
   test('gets the same score of a row, not that of a model', async () => {

@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -10,10 +11,17 @@ import { fieldRules } from '../../../src/formats/json/field-rules.ts'
 import { folderWith } from '../../support/folder.ts'
 
 let maker: Awaited<ReturnType<DuckDBInstance['connect']>>
+let duckdb: DuckDb
+const pipes = mkdtempSync(join(tmpdir(), 'tidemark-pipes-'))
 beforeAll(async () => {
   maker = await (await DuckDBInstance.create(':memory:')).connect()
+  duckdb = await DuckDb.open(pipes)
 })
-afterAll(() => maker.closeSync())
+afterAll(() => {
+  duckdb.close()
+  maker.closeSync()
+  rmSync(pipes, { recursive: true })
+})
 
 const schema = z.object({
   text: z.string(),
@@ -26,15 +34,10 @@ const schema = z.object({
 })
 
 async function lines(path: string, kind: InputFile['kind']): Promise<string[]> {
-  const duckdb = await DuckDb.open(join(path, '..'))
-  try {
-    const table = await openTable({ path, kind, bytes: 1 }, duckdb)
-    const chunks: Buffer[] = []
-    for await (const chunk of tableLines(table, duckdb, fieldRules(schema))) chunks.push(chunk)
-    return Buffer.concat(chunks).toString().split('\n').slice(0, -1)
-  } finally {
-    duckdb.close()
-  }
+  const table = await openTable({ path, kind, bytes: 1 }, duckdb)
+  const chunks: Buffer[] = []
+  for await (const chunk of tableLines(table, duckdb, fieldRules(schema))) chunks.push(chunk)
+  return Buffer.concat(chunks).toString().split('\n').slice(0, -1)
 }
 
 async function ofCsv(csv: string): Promise<string[]> {

@@ -13,12 +13,14 @@ import { type FakeProcess, Fakes, IN_ORDER, KILLED } from './fake-process.ts'
 // Several workers under one parent. None of them finds a broker, which changes nothing of what is
 // tested here.
 
-const TOPOLOGY = join(ROOT, 'topologies/card-fraud.ts')
+const CARD_FRAUD = join(ROOT, 'topologies/card-fraud.ts')
+/** Has no model, which would take time to load. */
+const CARD_MINUTES = join(ROOT, 'topologies/card-minutes.ts')
 
 test('two workers have one banner, one log, one /readyz and one /metrics, and stop together', async () => {
   const brokers = ['--brokers', await deadAddress()]
   const flags = ['--workers', '2', '--worker-name', 'scorer', '--http-port', '0']
-  const run = start(['run', TOPOLOGY, ...flags, ...brokers])
+  const run = start(['run', CARD_MINUTES, ...flags, ...brokers])
   for (const worker of [1, 2]) await run.says(`"worker":${worker},"state":"unavailable"`)
   const http = await httpOf(run)
   const ready = await fetch(`${http}/readyz`)
@@ -36,7 +38,7 @@ test('two workers have one banner, one log, one /readyz and one /metrics, and st
   const metrics = await (await fetch(`${http}/metrics`)).text()
   for (const worker of ['1', '2']) {
     expect(metrics).toContain(
-      `tidemark_records_produced_total{worker="${worker}",topic="predictions"} 0\n`,
+      `tidemark_records_produced_total{worker="${worker}",topic="card-minutes"} 0\n`,
     )
     expect(metrics).toContain(`tidemark_worker_restarts_total{worker="${worker}"} 0\n`)
   }
@@ -53,7 +55,7 @@ test('two workers have one banner, one log, one /readyz and one /metrics, and st
 test('what is wrong with a topology is told once, by the code that one worker ends with', async () => {
   const broken = join(folderWith({ 'topology.ts': 'export const x = ;' }), 'topology.ts')
   const flags = ['--workers', '2', '--model', 'card-gbdt=nowhere.onnx', '--http-port', '0']
-  const { code, stderr } = await tidemark(['run', broken, TOPOLOGY, ...flags])
+  const { code, stderr } = await tidemark(['run', broken, CARD_FRAUD, ...flags])
   expect(code).toBe(3)
   expect(stderr.match(/✗ TOPOLOGY_LOAD/g)).toHaveLength(1)
   expect(stderr.match(/✗ MODEL_FILE/g)).toHaveLength(1)

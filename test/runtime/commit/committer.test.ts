@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { ListedRecords } from '../../../src/connect/log-records.ts'
-import type { Commit, Member } from '../../../src/connect/port.ts'
+import type { Commit, Guarantee, Member } from '../../../src/connect/port.ts'
 import { WrittenRecords } from '../../../src/connect/written-records.ts'
 import { Slices } from '../../../src/kernel/slices.ts'
 import { type Committable, Committer } from '../../../src/runtime/commit/committer.ts'
@@ -40,29 +40,63 @@ function finished(partition: number, { records, outputsOfEach, value }: Made): C
   return { ...place, inFlight }
 }
 
-test('a commit takes at most 50,000 records, of all partitions together', async () => {
+/** A committer at work, the sizes of its commits, and how it is given what is finished. */
+function running(guarantee: Guarantee) {
   const clock = new HandClock(0)
   const sizes: number[] = []
   let partitions: readonly Committable[] = []
   const committer = new Committer({
-    config: { guarantee: 'exactly-once', commitIntervalMs: null, maxCommitBytes: 2 ** 24 },
+    config: { guarantee, commitIntervalMs: null, maxCommitBytes: 2 ** 24 },
     ...{ clock, random: longestWaits, observer: () => {}, slices: new Slices(() => 0), hash: HASH },
     isUrgent: () => false,
     partitions: () => partitions,
     onCommitted: () => {},
   })
   const commit = async ({ outputs }: Commit) => void sizes.push(outputs.length)
-  const running = committer.run({ commit } as unknown as Member)
-  const write = async (...given: readonly Committable[]) => {
+  const done = committer.run({ commit } as unknown as Member)
+  const give = (...given: readonly Committable[]) => {
     partitions = given
     committer.nudge()
+  }
+  const write = async (...given: readonly Committable[]) => {
+    give(...given)
     while (!given.every(({ inFlight }) => inFlight.isEmpty)) await clock.pass(10)
   }
-  // After each of these a commit may have twice as many bytes.
-  await write(finished(0, { records: 3, outputsOfEach: 1, value: Buffer.alloc(2 ** 20) }))
-  const many = { records: 26, outputsOfEach: 1_000, value: null }
-  await write(finished(0, many), finished(1, many))
+  const stop = () => {
+    committer.stop()
+    return done
+  }
+  return { clock, sizes, give, write, stop }
+}
+
+/** After each of these a commit may have twice as many bytes. */
+const FULL = { records: 3, outputsOfEach: 1, value: Buffer.alloc(2 ** 20) }
+const MANY = { records: 26, outputsOfEach: 1_000, value: null }
+
+test('a commit takes at most 50,000 records, of all partitions together', async () => {
+  const { sizes, write, stop } = running('exactly-once')
+  await write(finished(0, FULL))
+  await write(finished(0, MANY), finished(1, MANY))
   expect(sizes).toEqual([1, 1, 1, 50_000, 2_000])
-  committer.stop()
-  await running
+  await stop()
 })
+
+test.each([
+  ['exactly-once', 250],
+  ['at-least-once', 100],
+] as const)(
+  'the pace of commits grows with the load, %s up to %i ms',
+  async (guarantee, longestMs) => {
+    const { clock, sizes, give, write, stop } = running(guarantee)
+    await write(finished(0, FULL))
+    await clock.pass(longestMs)
+    give(finished(0, MANY))
+    while (sizes.at(-1) !== 26_000) await clock.pass(0)
+    give(finished(0, { records: 1, outputsOfEach: 1, value: null }))
+    await clock.pass(longestMs - 1)
+    expect(sizes.at(-1)).toBe(26_000)
+    await clock.pass(1)
+    expect(sizes.at(-1)).toBe(1)
+    await stop()
+  },
+)

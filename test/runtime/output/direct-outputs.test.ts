@@ -184,7 +184,8 @@ describe('outputs that are written directly', () => {
   )
 
   test('have an id of any length', () => {
-    for (let length = 1; length < 200; length++) {
+    // With one more byte its own length takes two.
+    for (let length = 36; length < 58; length++) {
       const records = [0, 9, 10 ** 9, 2 ** 53 - 1].map((offset) => recordOf(eventOf(), offset))
       const given = { ...scored(records), topic: 'e'.repeat(length), late: new Set([1, 3]) }
       const { direct, followed, asked } = bothWays(oneSink, given)

@@ -13,7 +13,7 @@ import { perMinute, reading } from '../../testing/support.ts'
 // `idleAfter` is 10 s, the lag 0.
 
 /** More windows than one step closes. */
-const MANY = 20_000
+const MANY = 3_000
 
 async function withManyClosed() {
   const driver = await startDriver(perMinute)

@@ -96,7 +96,7 @@ describe('the weather of flights, with events out of order and late', () => {
     readFileSync(new URL('../../../topologies/samples/flights.ndjson.gz', import.meta.url)),
   )
     .toString('utf8')
-    .split('\n', 6_000)
+    .split('\n', 1_500)
     .map(
       (line) => JSON.parse(line) as { kind: string; origin: string; at: number; flightId: string },
     )
@@ -120,7 +120,7 @@ describe('the weather of flights, with events out of order and late', () => {
     )
     await driver.pipe(jittered)
     expect(driver.take('temperatures').map(({ value }) => value)).toEqual(expected)
-    expect(driver.outcomes.late).toBeGreaterThan(50)
+    expect(driver.outcomes.late).toBeGreaterThan(10)
   })
 
   test.each([

@@ -80,7 +80,7 @@ describe('a bad row costs a run, and never an event', () => {
 })
 
 test('rows of a chunk that are reused and events that are scored live keep the order of the log', async () => {
-  const ids = Array.from({ length: 500 }, (_, i) => `k-${i}`)
+  const ids = Array.from({ length: 100 }, (_, i) => `k-${i}`)
   const rows = Object.fromEntries(
     ids
       .filter((_, i) => i % 3 === 0)
@@ -229,7 +229,7 @@ const step = fc.oneof(
 test('any rows, outliers that come and go, and events, through restarts, are scored as an oracle says', async () => {
   let [reused, run] = [0, 0]
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 24 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 12 }), async (steps) => {
       const { ran, models } = countedModel()
       const first = KEYS.map((of, i) => [of, row({ features: { a: i, b: 2 * i } })] as const)
       const rows = new Map<string, Row>(first)
@@ -263,7 +263,7 @@ test('any rows, outliers that come and go, and events, through restarts, are sco
     }),
     { numRuns: runs(100) },
   )
-  expect(Math.min(reused, run)).toBeGreaterThan(20)
+  expect(Math.min(reused, run)).toBeGreaterThan(runs(50))
 })
 
 /** To float32, as deviations are: an oracle may differ in the last digits of a float64. */
