@@ -5,8 +5,8 @@ import { kafkaTest } from '../services/kafka.ts'
 import { tidemark } from '../support/command-line.ts'
 import { type Change, changedModel, ReplayedRun, withValue } from './replayed-run.ts'
 
-const ROUNDS = 3
-const PAYMENTS = 100
+const ROUNDS = 2
+const PAYMENTS = 60
 const ALL = (2 * ROUNDS + 1) * PAYMENTS
 
 /** Works until some outputs are there and is killed; another worker works the rest. */
@@ -26,17 +26,15 @@ async function killedRun(run: ReplayedRun): Promise<void> {
   await second.ended
 }
 
-/** Changes only one record, the first of a partition. */
-function once(partition: number, isIt: (text: string) => boolean, change: Change): Change {
+/** Changes only one record, the first that is meant. */
+function once(isIt: (text: string) => boolean, change: Change): Change {
   let isOver = false
-  return (record, at) => {
-    if (isOver || at.partition !== partition || !isIt(String(record.value))) return [record]
+  return (record) => {
+    if (isOver || !isIt(String(record.value))) return [record]
     isOver = true
-    return change(record, at)
+    return change(record)
   }
 }
-
-const any = () => true
 
 kafkaTest(
   'replay makes a run with a kill and updates of a table again to the bit, and says what was changed in it alone, and why',
@@ -69,47 +67,16 @@ kafkaTest(
       const again = await replay(riskyPayments, { brokers, group, topics, verify: true })
       expect([again.isEqual, again.text]).toEqual([true, expect.stringContaining(' equal, 0 diff')])
 
-      const removed = await verify({
-        scores: await run.copy(
-          'scores',
-          once(1, any, () => []),
-        ),
-      })
-      expect(removed.code).toBe(1)
-      expect(removed.counts).toContain(`${ALL - 1} equal, 0 different, 1 missing, 0 twice`)
-      expect(removed.stdout).toMatch(/^missing: scores of payments-\w+-1@0\n {2}the topic does not/)
-
-      const doubled = await run.copy(
-        'scores',
-        once(1, any, (record) => [record, record]),
-      )
-      const twice = await verify({ scores: doubled })
-      expect(twice.counts).toContain(`${ALL} equal, 0 different, 0 missing, 1 twice`)
-      expect(twice.stdout).toMatch(/^twice: scores of payments-\w+-1@0, scores-\w+-1@1\n/)
-
       const file = changedModel()
       const model = await verify({}, '--model', `risk=${file}`)
       expect(model.stdout).toMatch(/\nanother model: risk@1\+8c45ed33, now risk@1\+\w{8} +\d+\n/)
       expect(model.stdout.match(/^different: scores /gm)).toHaveLength(1)
       expect(model.stdout).toMatch(/^ {2}value\.score: 0\.\d+ → 0\.\d+$/m)
 
-      const changed = once(0, (text) => text.includes('0.42'), withValue('{"risk":0.5}'))
+      const changed = once((text) => text.includes('0.42'), withValue('{"risk":0.5}'))
       const row = await verify({ merchants: await run.copy('merchants', changed) })
       expect(row.counts).toMatch(/equal, \d+ different, 0 missing, 0 twice, 0 additional, 0 in/)
       expect(row.stdout).toContain('a row of a table (merchants) is not what it was')
-
-      const paid = /"amount":0\.\d+/
-      const record = once(
-        2,
-        (text) => paid.test(text),
-        (of, at) => withValue(String(of.value).replace(paid, '"amount":0.5'))(of, at),
-      )
-      const source = await verify(await run.copyOfSource(record))
-      expect(source.stdout).toMatch(/^different: scores of payments-\w+-2@\d+, /)
-      expect(source.stdout).toContain(
-        'its record, or an earlier one of its key, is not what it was\n',
-      )
-      expect(source.counts).toMatch(/equal, \d+ different, 0 missing, 0 twice, 0 additional, 0 in/)
 
       const { code, stdout } = await tidemark(['replay', ...run.flags(), '--model', `risk=${file}`])
       expect(code).toBe(0)

@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
 import type { KafkaWriter } from '../../src/connect/kafka/produce/producer.ts'
 import type { LogRecord, NewRecord } from '../../src/connect/port.ts'
@@ -25,7 +24,7 @@ const MERCHANTS = 20
 const NOON_MS = Date.UTC(2026, 0, 1, 12)
 
 /** What becomes of a record in a copy of its topic: nothing, others, or several. */
-export type Change = (record: LogRecord, at: { partition: number }) => readonly LogRecord[]
+export type Change = (record: LogRecord) => readonly LogRecord[]
 
 /** Payments and merchants on a real Kafka, scored by workers that are killed. */
 export class ReplayedRun {
@@ -139,39 +138,13 @@ export class ReplayedRun {
       until: 'end',
     })
     for await (const { partition, records } of reader) {
-      const changed = [...records].flatMap((each) => change(each, { partition }))
+      const changed = [...records].flatMap(change)
       const all = changed.map(({ key, value, headers, timestampMs }) => {
         return { topic: copy, partition, key, value, headers, timestampMs }
       })
       if (all.length > 0) await this.#writer.write(all)
     }
     return copy
-  }
-
-  /** Copies the source, and the outputs as if they were made of the copy. */
-  async copyOfSource(change: Change): Promise<Partial<Record<Topic, string>>> {
-    const payments = await this.copy('payments', change)
-    const renamed: Change = (of) => {
-      const headers = of.headers.map(({ name, value }) => {
-        const text = String(value).replace(this.topics.payments, payments)
-        return { name, value: Buffer.from(text) }
-      })
-      return [{ ...of, ...partsOf(of), headers }]
-    }
-    const scores = await this.copy('scores', renamed)
-    const letters = await this.copy('payments.dlq', renamed)
-    const ends = await this.records.offsets(this.group, payments)
-    const kafka = new Kafka({ brokers: this.#kafka.brokers, logLevel: logLevel.NOTHING })
-    const admin = kafka.admin()
-    await admin.setOffsets({
-      ...{ groupId: this.group, topic: payments },
-      partitions: ends.map(({ partition, endOffset }) => ({
-        partition,
-        offset: String(endOffset),
-      })),
-    })
-    await admin.disconnect()
-    return { payments, scores, 'payments.dlq': letters }
   }
 
   async close(): Promise<void> {

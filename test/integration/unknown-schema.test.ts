@@ -1,6 +1,6 @@
 import { expect, onTestFinished } from 'vitest'
 import { KafkaRecords } from '../../src/connect/kafka/kafka-records.ts'
-import { wallClock } from '../../src/kernel/clock.ts'
+import { type Clock, wallClock } from '../../src/kernel/clock.ts'
 import { HandRegistry } from '../formats/registry/hand-registry.ts'
 import { JSON_SCHEMA, started, valueOf } from '../runtime/registry-workers.ts'
 import { until } from '../services/cluster.ts'
@@ -8,6 +8,8 @@ import { freshName, kafkaTest, plainOptions, readTopic } from '../services/kafka
 import { createTopics } from '../services/topics.ts'
 
 const [KNOWN, UNKNOWN] = [1, 2]
+/** By which a schema is given up after half a second. */
+const quickClock: Clock = { ...wallClock, elapsedMs: () => 20 * wallClock.elapsedMs() }
 
 kafkaTest(
   'what was given up for its unknown schema stays so in a replay, although the registry has the schema by then',
@@ -29,7 +31,7 @@ kafkaTest(
       await writer.write(sent.map(([id, atMs]) => ({ ...to, ...valueOf({ id, atMs }) })))
       const own = new KafkaRecords(plainOptions(kafka))
       const actual = new Map(Object.entries(topics))
-      const { worker } = await started(own, { hand: registry, actual, group, clock: wallClock })
+      const { worker } = await started(own, { hand: registry, actual, group, clock: quickClock })
       const isDone = async () => {
         const [all] = await records.offsets(group, events)
         return all?.committed?.nextOffset === all?.endOffset

@@ -17,7 +17,7 @@ describe('a broker that is gone', () => {
       await write(service, { topic, partitions: [0] }, 'v')
       const { heard } = await join(open(service), group, topic)
       await heard.until(() => heard.hasReached(1))
-      node(1).kill()
+      node(1).halt()
       await heard.until(() => heard.unreadables.length > 0)
       const reason = expect.stringMatching(/^broker 1: /)
       expect(heard.unreadables).toEqual([[{ topic, partition: 0, reason }]])

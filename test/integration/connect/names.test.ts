@@ -18,7 +18,7 @@ import { thrownBy } from '../../support/thrown.ts'
 import { commitUntilTaken, type Transacting, transacting } from './transacting.ts'
 
 /** Longer than a worker's session. */
-const DEAD_FOR_MS = 2 * SESSION_MS
+const DEAD_FOR_MS = 1.5 * SESSION_MS
 const SCRIPT = fileURLToPath(new URL('./joins-until-killed.mjs', import.meta.url))
 
 /** A member that is dead, and that its group waits for until so much time has passed. */
