@@ -1,5 +1,5 @@
 import { afterAll, expect, inject, onTestFinished, test } from 'vitest'
-import { launchRedis, launchRedisCluster, type RedisService } from './start-redis.ts'
+import { launchRedis, type RedisService } from './start-redis.ts'
 
 // A Redis of the tests' own, one server or a cluster.
 
@@ -16,11 +16,6 @@ export function redisTest(name: string, fn: () => Promise<void>): void {
 /** One server, until the test has finished. @param options of redis-server */
 export async function startRedis(...options: string[]): Promise<RedisService> {
   return untilFinished(await launchRedis(...options))
-}
-
-/** A cluster of three servers, until the test has finished. @param options of redis-server */
-export async function startRedisCluster(...options: string[]): Promise<RedisService> {
-  return untilFinished(await launchRedisCluster(...options))
 }
 
 /** One that the tests of a file, or of its `describe`, share. */

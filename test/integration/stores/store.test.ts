@@ -9,14 +9,14 @@ import { OpenStore } from '../../../src/lookup/store.ts'
 import { mulberry32 } from '../../bench/payments.ts'
 import { STORE_DEFAULTS } from '../../lookup/stores.ts'
 import { until } from '../../services/cluster.ts'
-import { redisTest, startRedis, startRedisCluster } from '../../services/redis.ts'
-import type { RedisService } from '../../services/start-redis.ts'
+import { redisTest, sharedRedis } from '../../services/redis.ts'
+import { launchRedis, launchRedisCluster, type RedisService } from '../../services/start-redis.ts'
 
 // A store on a real Redis: its values beside those of a naive one, and how often it asks.
 
 const KINDS = [
-  ['one server', startRedis],
-  ['a cluster', startRedisCluster],
+  ['one server', launchRedis],
+  ['a cluster', launchRedisCluster],
 ] as const
 
 const FIELDS = ['x', 'y'] as const
@@ -36,11 +36,12 @@ type Nodes = Awaited<ReturnType<typeof nodesOf>>
 type Node = Nodes[number]
 const STEPS = 400
 
-/** A connection to each server. */
+/** A connection to each server, which has no keys. */
 function nodesOf({ urls }: RedisService) {
   const connecting = urls.map(async (url) => {
     const node = await createClient({ url }).connect()
     onTestFinished(() => node.destroy())
+    await node.flushAll()
     return node
   })
   return Promise.all(connecting)
@@ -83,10 +84,16 @@ class NaiveValues {
 /** A key that is moved to another server may stay for longer, ms. */
 const MOVED_MS = 50
 
-/** Moves slots from one server to the next, a key at a time, until it is over. */
-async function moveSlots(nodes: Nodes, isOver: () => boolean): Promise<void> {
+/**
+ * Moves slots from one server to the next, a key at a time, until it is over.
+ * @param owners of the slots that were moved
+ */
+async function moveSlots(
+  nodes: Nodes,
+  owners: Map<number, number>,
+  isOver: () => boolean,
+): Promise<void> {
   const ids = await Promise.all(nodes.map((node) => node.clusterMyId()))
-  const owners = new Map<number, number>()
   for (let turn = 0; !isOver(); turn++) {
     const slot = await (nodes[0] as Node).clusterKeySlot(SLOTS[turn % SLOTS.length] as string)
     // A new cluster has its slots in order.
@@ -121,7 +128,9 @@ async function agree(nodes: Nodes): Promise<boolean> {
   return others.every((other) => other === first)
 }
 
-describe.each(KINDS)('on %s', (kind, start) => {
+describe.each(KINDS)('on %s', (kind, launch) => {
+  const start = sharedRedis(launch)
+  const owners = new Map<number, number>()
   describe.each(LAYOUTS)('in %s', (_, layout) => {
     redisTest('values are those of a naive store, also while slots move', async () => {
       const service = await start()
@@ -162,7 +171,7 @@ describe.each(KINDS)('on %s', (kind, start) => {
 
       let isOver = false
       const isMoved = kind === 'a cluster'
-      const moving = isMoved ? moveSlots(nodes, () => isOver) : Promise.resolve()
+      const moving = isMoved ? moveSlots(nodes, owners, () => isOver) : Promise.resolve()
       try {
         for (let step = 0; step < STEPS; step++) await (random() < 0.4 ? write() : read())
       } finally {

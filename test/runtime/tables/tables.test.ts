@@ -105,8 +105,8 @@ describe('a table whose rows are in a topic', () => {
   })
 
   test('that grows too large ends the worker', async () => {
-    const driver = await TopologyDriver.start(scores, { models, maxTableBytes: 2_000_000 })
-    const rows = Array.from({ length: 40_000 }, (_, i) => risk(`merchant-${i}`, i))
+    const driver = await TopologyDriver.start(scores, { models, maxTableBytes: 100_000 })
+    const rows = Array.from({ length: 2_000 }, (_, i) => risk(`merchant-${i}`, i))
     expect(await thrownBy(driver.update('merchants', rows))).toMatchObject({ code: 'TABLE_LIMIT' })
     expect(await thrownBy(driver.stop())).toMatchObject({ code: 'TABLE_LIMIT' })
   })
