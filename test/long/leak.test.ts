@@ -10,7 +10,7 @@ import { ROOT } from '../support/paths.ts'
 // arrives an hour later with an event time from just before it. Features are what the card's last
 // events were, and its mean outcome within a day.
 
-const ATTEMPTS = 20_000
+const ATTEMPTS = 5_000
 const PARTITIONS = 4
 const HOUR_MS = 3_600_000
 const WITHIN = ['--within', '2h']
