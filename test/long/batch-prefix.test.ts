@@ -10,7 +10,7 @@ import { ROOT } from '../support/paths.ts'
 // rows of all of it. The table of these orders has rates that change while they come.
 
 const ORDERS = join(ROOT, 'test/fixtures/topologies/orders.ts')
-const CUTS = 50
+const CUTS = 10
 
 async function rowsOf(folder: string, lines: readonly string[]): Promise<Map<string, string[]>> {
   const [input, output] = [join(folder, 'in.ndjson'), join(folder, 'out')]
