@@ -8,7 +8,7 @@ import { faultsOf } from '../soak/judgement.ts'
 
 // Half a minute of chaos; ten, and other seeds: test/chaos/chaos.ts.
 
-/** With it most things that can go wrong in the time do. */
+/** With it eight things go wrong, each of another kind. */
 const SEED = 1
 const SECONDS = 30
 const PER_SECOND = 500
