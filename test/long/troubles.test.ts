@@ -24,7 +24,7 @@ import { TidemarkError } from '../../src/kernel/errors.ts'
 import { DEFAULT_CONFIG } from '../../src/runtime/config.ts'
 import { withTopics } from '../../src/topology/graph.ts'
 import { CardFraud, payments } from '../integration/card-fraud.ts'
-import { SHOWN_WITHIN_MS, shows, showsEnd, showsTrouble } from '../integration/status-of-faults.ts'
+import { shows, showsEnd, showsTrouble } from '../integration/status-of-faults.ts'
 import { prepared, scored, scorer } from '../runtime/support.ts'
 import { metadataOf } from '../services/cluster.ts'
 import { freshName, type KafkaService, kafkaTest, plainOptions } from '../services/kafka.ts'
@@ -34,8 +34,8 @@ import { startRedis } from '../services/redis.ts'
 import { httpOf, tidemark } from '../services/tidemark-in-test.ts'
 import { folderWith } from '../support/folder.ts'
 
-// Faults of real systems, each of which must show in the status of the group and in the metric
-// within 10 s, and be gone within 10 s after the worker can have noticed its end.
+// Faults of real systems, each of which must show in the status of the group and in the metric, and
+// be gone when the worker can have noticed its end.
 
 const Reading = z.object({ key: z.string(), at: z.number(), amount: z.number() })
 const READINGS = {
@@ -102,145 +102,125 @@ async function working(
   onTestFinished(() => worker.stop().catch(() => {}))
   const urls = [new URL(`http://127.0.0.1:${worker.http?.port}`)]
   const job = { group, definitions: [topology].flat(), records, urls, token: null }
-  await shows(job, 20_000, ({ workers }) => workers[0]?.state === 'running')
+  await shows(job, ({ workers }) => workers[0]?.state === 'running')
   return job
 }
 
-kafkaTest(
-  'an idle partition without idleAfter, and a topic that is deleted',
-  async (kafka) => {
-    const place = await placeOn(kafka)
-    const job = await working(place, sumsOf(place))
-    await place.send(30)
-    await showsTrouble(job, 'idle')
-    await place.send(30)
-    await showsEnd(job, 'idle')
-    const { Kafka, logLevel } = await import('kafkajs')
-    const admin = new Kafka({ brokers: [...kafka.brokers], logLevel: logLevel.NOTHING }).admin()
-    await admin.connect()
-    await admin.deleteTopics({ topics: [place.source] })
-    await admin.disconnect()
-    const reason = `${place.source}: the topic does not exist`
-    await shows(job, SHOWN_WITHIN_MS, ({ problems }) => problems.some((p) => p.reason === reason))
-  },
-  90_000,
-)
+kafkaTest('an idle partition without idleAfter, and a topic that is deleted', async (kafka) => {
+  const place = await placeOn(kafka)
+  const job = await working(place, sumsOf(place))
+  await place.send(30)
+  await showsTrouble(job, 'idle')
+  await place.send(30)
+  await showsEnd(job, 'idle')
+  const { Kafka, logLevel } = await import('kafkajs')
+  const admin = new Kafka({ brokers: [...kafka.brokers], logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  await admin.deleteTopics({ topics: [place.source] })
+  await admin.disconnect()
+  const reason = `${place.source}: the topic does not exist`
+  await shows(job, ({ problems }) => problems.some((p) => p.reason === reason))
+})
 
-kafkaTest(
-  'too many dead letters',
-  async (kafka) => {
-    const place = await placeOn(kafka)
-    const job = await working(place, sumsOf(place), { deadLetterBreakerPercent: 50 })
-    await place.send(3_600, 'no JSON')
-    await showsTrouble(job, 'breaker')
-    await place.send(4_500)
-    await showsEnd(job, 'breaker')
-  },
-  60_000,
-)
+kafkaTest('too many dead letters', async (kafka) => {
+  const place = await placeOn(kafka)
+  const job = await working(place, sumsOf(place), { deadLetterBreakerPercent: 50 })
+  await place.send(3_600, 'no JSON')
+  await showsTrouble(job, 'breaker')
+  await place.send(4_500)
+  await showsEnd(job, 'breaker')
+})
 
-kafkaTest(
-  'a table whose file becomes invalid',
-  async (kafka) => {
-    const place = await placeOn(kafka)
-    const rows = `${JSON.stringify({ key: 'k1', risk: 1 })}\n`
-    const file = join(folderWith({ 'rows.ndjson': rows }), 'rows.ndjson')
-    const topology = defineTopology(freshName('risks'), (t) => {
-      const risks = t.table('risks', {
-        schema: z.object({ key: z.string(), risk: z.number() }),
-        key: (row) => row.key,
-        from: inFile(pathToFileURL(file)),
+kafkaTest('a table whose file becomes invalid', async (kafka) => {
+  const place = await placeOn(kafka)
+  const rows = `${JSON.stringify({ key: 'k1', risk: 1 })}\n`
+  const file = join(folderWith({ 'rows.ndjson': rows }), 'rows.ndjson')
+  const topology = defineTopology(freshName('risks'), (t) => {
+    const risks = t.table('risks', {
+      schema: z.object({ key: z.string(), risk: z.number() }),
+      key: (row) => row.key,
+      from: inFile(pathToFileURL(file)),
+    })
+    return t
+      .source(place.source, READINGS)
+      .features((f) => ({
+        risk: f
+          .events({ amount: (r) => r.amount })
+          .lookup(risks, (r) => r.key)
+          .value((row) => row.risk),
+      }))
+      .sink(place.sink)
+  })
+  const job = await working(place, topology)
+  writeFileSync(file, 'no JSON\n')
+  await showsTrouble(job, 'table')
+  writeFileSync(file, rows)
+  await showsEnd(job, 'table')
+})
+
+kafkaTest('a model that fails for a while', async (kafka) => {
+  const records = new KafkaRecords(plainOptions(kafka))
+  onTestFinished(() => records.close())
+  const names = ['events', 'scores', 'events.dlq'].map((name) => [name, freshName('t')] as const)
+  const topics = new Map(names)
+  await records.create([...topics.values()].map((name) => ({ name, partitions: 1 })))
+  let isFailing = true
+  const failing = scorer((amounts) => {
+    if (isFailing) throw new TidemarkError('MODEL_FAILING', 'it fails on every row')
+    return amounts
+  })
+  const definition = withTopics(scored, topics)
+  const group = freshName('group')
+  const worker = await hostWorker({
+    prepared: prepared(failing, definition),
+    config: { ...DEFAULT_CONFIG, brokers: kafka.brokers, group },
+    options: { http: { port: 0 } },
+  })
+  onTestFinished(() => worker.stop())
+  const urls = [new URL(`http://127.0.0.1:${worker.http?.port}`)]
+  const source = topics.get('events') as string
+  const job = { group, definitions: [definition], records, urls, token: null }
+  const writer = records.writer()
+  onTestFinished(() => writer.close())
+  const value = Buffer.from(JSON.stringify({ key: 'k', at: Date.UTC(2026, 0, 1), amount: 1 }))
+  const parts = { key: Buffer.from('k'), value, headers: [], timestampMs: Date.now() }
+  await writer.write([{ topic: source, partition: 0, ...parts }])
+  await showsTrouble(job, 'model')
+  isFailing = false
+  await showsEnd(job, 'model')
+})
+
+kafkaTest('a store that is away (Redis)', async (kafka) => {
+  const redis = await startRedis()
+  const place = await placeOn(kafka)
+  const topology = defineTopology(freshName('limits'), (t) => {
+    const limits = t.store('limits', {
+      schema: z.object({ limit: z.number() }),
+      from: inRedis({ key: (key) => `limit:${key}` }),
+      ...{ deadline: millis(100), fallback: { limit: -1 } },
+    })
+    return t
+      .source(place.source, READINGS)
+      .features((f) => {
+        const events = f.events({ amount: (r) => r.amount })
+        return {
+          spent: events.rolling(minutes(1)).sum('amount'),
+          limit: events.lookup(limits, (r) => r.key).value((row) => row.limit),
+        }
       })
-      return t
-        .source(place.source, READINGS)
-        .features((f) => ({
-          risk: f
-            .events({ amount: (r) => r.amount })
-            .lookup(risks, (r) => r.key)
-            .value((row) => row.risk),
-        }))
-        .sink(place.sink)
-    })
-    const job = await working(place, topology)
-    writeFileSync(file, 'no JSON\n')
-    await showsTrouble(job, 'table')
-    writeFileSync(file, rows)
-    await showsEnd(job, 'table')
-  },
-  60_000,
-)
-
-kafkaTest(
-  'a model that fails for a while',
-  async (kafka) => {
-    const records = new KafkaRecords(plainOptions(kafka))
-    onTestFinished(() => records.close())
-    const names = ['events', 'scores', 'events.dlq'].map((name) => [name, freshName('t')] as const)
-    const topics = new Map(names)
-    await records.create([...topics.values()].map((name) => ({ name, partitions: 1 })))
-    let isFailing = true
-    const failing = scorer((amounts) => {
-      if (isFailing) throw new TidemarkError('MODEL_FAILING', 'it fails on every row')
-      return amounts
-    })
-    const definition = withTopics(scored, topics)
-    const group = freshName('group')
-    const worker = await hostWorker({
-      prepared: prepared(failing, definition),
-      config: { ...DEFAULT_CONFIG, brokers: kafka.brokers, group },
-      options: { http: { port: 0 } },
-    })
-    onTestFinished(() => worker.stop())
-    const urls = [new URL(`http://127.0.0.1:${worker.http?.port}`)]
-    const source = topics.get('events') as string
-    const job = { group, definitions: [definition], records, urls, token: null }
-    const writer = records.writer()
-    onTestFinished(() => writer.close())
-    const value = Buffer.from(JSON.stringify({ key: 'k', at: Date.UTC(2026, 0, 1), amount: 1 }))
-    const parts = { key: Buffer.from('k'), value, headers: [], timestampMs: Date.now() }
-    await writer.write([{ topic: source, partition: 0, ...parts }])
-    await showsTrouble(job, 'model')
-    isFailing = false
-    await showsEnd(job, 'model')
-  },
-  60_000,
-)
-
-kafkaTest(
-  'a store that is away (Redis)',
-  async (kafka) => {
-    const redis = await startRedis()
-    const place = await placeOn(kafka)
-    const topology = defineTopology(freshName('limits'), (t) => {
-      const limits = t.store('limits', {
-        schema: z.object({ limit: z.number() }),
-        from: inRedis({ key: (key) => `limit:${key}` }),
-        ...{ deadline: millis(100), fallback: { limit: -1 } },
-      })
-      return t
-        .source(place.source, READINGS)
-        .features((f) => {
-          const events = f.events({ amount: (r) => r.amount })
-          return {
-            spent: events.rolling(minutes(1)).sum('amount'),
-            limit: events.lookup(limits, (r) => r.key).value((row) => row.limit),
-          }
-        })
-        .sink(place.sink)
-    })
-    const job = await working(place, topology, {
-      redis: { urls: redis.urls, password: null, ca: null },
-    })
-    await place.send(20)
-    redis.signal('SIGKILL')
-    const sending = setInterval(() => void place.send(20), 500)
-    onTestFinished(() => clearInterval(sending))
-    await showsTrouble(job, 'system', 'store')
-    await redis.restart()
-    await showsEnd(job, 'system', 'store')
-  },
-  60_000,
-)
+      .sink(place.sink)
+  })
+  const job = await working(place, topology, {
+    redis: { urls: redis.urls, password: null, ca: null },
+  })
+  await place.send(20)
+  redis.signal('SIGKILL')
+  const sending = setInterval(() => void place.send(20), 500)
+  onTestFinished(() => clearInterval(sending))
+  await showsTrouble(job, 'system', 'store')
+  await redis.restart()
+  await showsEnd(job, 'system', 'store')
+})
 
 freshKafkaTest(
   'a partition without a leader',
@@ -252,53 +232,45 @@ freshKafkaTest(
     node(victim as number).kill()
     await showsTrouble(job, 'unreadable')
     const isUnled = ({ reason }: { reason: string }) => reason.endsWith('no broker leads it')
-    await shows(job, SHOWN_WITHIN_MS, ({ problems }) => problems.some(isUnled))
+    await shows(job, ({ problems }) => problems.some(isUnled))
     await node(victim as number).restart()
     await showsEnd(job, 'unreadable')
   },
-  { nodes: 3, timeoutMs: 120_000 },
+  { nodes: 3 },
 )
 
-kafkaTest(
-  'a quota that slows writing down',
-  async (kafka) => {
-    const cards = await CardFraud.on(kafka)
-    onTestFinished(() => cards.close())
-    const name = freshName('worker')
-    const address = kafka.brokers[0] as string
-    await limitProducer(address, name, 30_000)
-    onTestFinished(() => limitProducer(address, name, null))
-    const url = new URL(await httpOf(cards.run('--http-port', '0', '--worker-name', name)))
-    const job = await cards.statusJob(url)
-    await cards.send(payments(2_000, 1))
-    await showsTrouble(job, 'writing', 'commit')
-    await limitProducer(address, name, null)
-    await cards.allCommitted()
-    await showsEnd(job, 'writing', 'commit')
-  },
-  120_000,
-)
+kafkaTest('a quota that slows writing down', async (kafka) => {
+  const cards = await CardFraud.on(kafka)
+  onTestFinished(() => cards.close())
+  const name = freshName('worker')
+  const address = kafka.brokers[0] as string
+  await limitProducer(address, name, 30_000)
+  onTestFinished(() => limitProducer(address, name, null))
+  const url = new URL(await httpOf(cards.run('--http-port', '0', '--worker-name', name)))
+  const job = await cards.statusJob(url)
+  await cards.send(payments(2_000, 1))
+  await showsTrouble(job, 'writing', 'commit')
+  await limitProducer(address, name, null)
+  await cards.allCommitted()
+  await showsEnd(job, 'writing', 'commit')
+})
 
-kafkaTest(
-  'a rebalance that waits for a member that is dead',
-  async (kafka) => {
-    const cards = await CardFraud.on(kafka)
-    onTestFinished(() => cards.close())
-    const run = (name: string) =>
-      cards.run('--http-port', '0', '--worker-name', name, '--session-timeout', '20')
-    const url = new URL(await httpOf(run('first')))
-    const dead = run('second')
-    const job = await cards.statusJob(url)
-    const has = (count: number) => (status: GroupStatus) => status.members?.length === count
-    await shows(job, 30_000, has(2))
-    dead.process.kill('SIGKILL')
-    await httpOf(run('third'))
-    await showsTrouble(job, 'rebalance')
-    await shows(job, 30_000, has(2))
-    await showsEnd(job, 'rebalance')
-  },
-  90_000,
-)
+kafkaTest('a rebalance that waits for a member that is dead', async (kafka) => {
+  const cards = await CardFraud.on(kafka)
+  onTestFinished(() => cards.close())
+  const run = (name: string) =>
+    cards.run('--http-port', '0', '--worker-name', name, '--session-timeout', '20')
+  const url = new URL(await httpOf(run('first')))
+  const dead = run('second')
+  const job = await cards.statusJob(url)
+  const has = (count: number) => (status: GroupStatus) => status.members?.length === count
+  await shows(job, has(2))
+  dead.process.kill('SIGKILL')
+  await httpOf(run('third'))
+  await showsTrouble(job, 'rebalance')
+  await shows(job, has(2))
+  await showsEnd(job, 'rebalance')
+})
 
 secureKafkaTest('a login that is refused', async ({ brokers, caFile, username }, kafka) => {
   const file = join(folderWith({ password: 'wrong' }), 'password')
@@ -319,30 +291,25 @@ secureKafkaTest('a login that is refused', async ({ brokers, caFile, username },
   expect([asked.code, asked.stdout]).toEqual([4, expect.stringContaining('AUTHENTICATION')])
 })
 
-kafkaTest(
-  'the command exits with 0, 1 and 4',
-  async (kafka) => {
-    const cards = await CardFraud.on(kafka)
-    onTestFinished(() => cards.close())
-    const status = (...args: readonly string[]) => tidemark(['status', ...cards.place, ...args])
-    expect(await status()).toMatchObject({
-      code: 1,
-      stdout: expect.stringContaining('✗ the group: has no member  →  docs/runbook.md#unavailable'),
-    })
-    const run = cards.run('--http-port', '0')
-    const http = await httpOf(run)
-    await shows(
-      await cards.statusJob(new URL(http)),
-      20_000,
-      ({ workers }) => workers[0]?.state === 'running',
-    )
-    expect(await status('--url', http)).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining('✓ nothing is wrong that can be seen here'),
-    })
-    run.process.kill('SIGTERM')
-    await run.ended
-    expect(await status('--url', http)).toMatchObject({ code: 4 })
-  },
-  60_000,
-)
+kafkaTest('the command exits with 0, 1 and 4', async (kafka) => {
+  const cards = await CardFraud.on(kafka)
+  onTestFinished(() => cards.close())
+  const status = (...args: readonly string[]) => tidemark(['status', ...cards.place, ...args])
+  expect(await status()).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('✗ the group: has no member  →  docs/runbook.md#unavailable'),
+  })
+  const run = cards.run('--http-port', '0')
+  const http = await httpOf(run)
+  await shows(
+    await cards.statusJob(new URL(http)),
+    ({ workers }) => workers[0]?.state === 'running',
+  )
+  expect(await status('--url', http)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('✓ nothing is wrong that can be seen here'),
+  })
+  run.process.kill('SIGTERM')
+  await run.ended
+  expect(await status('--url', http)).toMatchObject({ code: 4 })
+})
