@@ -3,14 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { Counter, Registry } from 'prom-client'
-import {
-  defineTopology,
-  hours,
-  Refused,
-  type RunWorkerOptions,
-  runWorker,
-  type Topology,
-} from 'tidemark'
+import { Refused, type RunWorkerOptions, runWorker, type Topology } from 'tidemark'
 import { expect, test } from 'vitest'
 import type { RuntimeEvent } from '../../src/runtime/events.ts'
 import cardFraud from '../bench/topologies/w1.ts'
