@@ -214,17 +214,18 @@ const ASCII = 0x80
  * Not for a column whose texts mostly differ, as keys do.
  */
 class TextCache {
-  #texts: string[] | null = new Array<string>(SLOTS).fill('')
+  /** Empty until it is asked, as columns of numbers never are; `null`: most texts differ. */
+  #texts: string[] | null = []
   #asked = 0
   #made = 0
 
   /** The text of the UTF-8 at `from` ≤ i < `to`. */
   text(memory: Memory, from: number, to: number): string {
+    if (this.#texts === null || to - from > LONGEST) return memory.text(from, to)
+    if (this.#asked++ === 0) this.#texts = new Array<string>(SLOTS).fill('')
     const texts = this.#texts
-    if (texts === null || to - from > LONGEST) return memory.text(from, to)
     const slot = HASH.of(memory, from, to) & (SLOTS - 1)
     const cachedText = texts[slot] as string
-    this.#asked++
     if (cachedText.length === to - from && isSame(cachedText, memory.bytes, from)) return cachedText
     const text = memory.text(from, to)
     texts[slot] = text
