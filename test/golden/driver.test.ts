@@ -1,13 +1,16 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { compareGolden, readGolden, unscored } from './golden.ts'
+import { compareGolden, firstLines, readGolden, unscored } from './golden.ts'
 import { throughDriver } from './through-driver.ts'
 import { withoutModel } from './without-model.ts'
 
-const folder = (name: string) => readGolden(fileURLToPath(new URL(`./${name}`, import.meta.url)))
+/** restart.test.ts has windows of a day; long/golden-cli.test.ts runs all lines. */
+const LINES = 1_500
+const folder = (name: string) =>
+  firstLines(readGolden(fileURLToPath(new URL(`./${name}`, import.meta.url))), LINES)
 
-test.each(['card-5k', 'card-28h', 'card-edge', 'flight-delay'])(
-  'through the testing driver, every line of %s gets its expected answer',
+test.each(['card-28h', 'card-edge', 'flight-delay'])(
+  'through the testing driver, each of the first lines of %s gets its expected answer',
   async (name) => {
     const golden = folder(name)
     const { answers, outcomes } = await throughDriver(golden)
@@ -17,14 +20,11 @@ test.each(['card-5k', 'card-28h', 'card-edge', 'flight-delay'])(
   },
 )
 
-test.each(['card-28h', 'flight-delay'])(
-  'without a model, every line of %s that a model would score gives its features',
-  async (name) => {
-    const golden = folder(name)
-    const { answers } = await throughDriver(golden, withoutModel)
-    expect(compareGolden(unscored(golden), answers)).toEqual([])
-  },
-)
+test('without a model, every line that a model would score gives its features', async () => {
+  const golden = folder('flight-delay')
+  const { answers } = await throughDriver(golden, withoutModel)
+  expect(compareGolden(unscored(golden), answers)).toEqual([])
+})
 
 test('with the future guard, the clock of card-edge that is ten years ahead is set aside and the next event is scored', async () => {
   const golden = folder('card-edge')

@@ -5,7 +5,7 @@ import { compareGolden, firstLines, type Golden, readGolden, SEVERAL_MODELS } fr
 import { throughDriver } from './through-driver.ts'
 
 /** Routes have no memory; long/golden-cli.test.ts runs all lines. */
-const LINES = 1_500
+const LINES = 500
 
 const folder = (name: string) =>
   firstLines(readGolden(new URL(name, import.meta.url).pathname), LINES)

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import type {
@@ -11,6 +11,7 @@ import { stepsOf } from '../../../src/topology/graph.ts'
 import {
   type Answer,
   compareGolden,
+  firstLines,
   type Golden,
   readGolden,
   unscored,
@@ -20,14 +21,14 @@ import { type Arrival, unroundedFeatures } from './naive-features.ts'
 // Two oracles that share no code: the expected files and the naive features step.
 
 const root = new URL('../../golden/', import.meta.url)
-// In card-fallback some payments are dead letters of their models, which no window tells.
-const folders = readdirSync(root).filter(
-  (name) => name !== 'card-fallback' && existsSync(new URL(`${name}/golden.json`, root)),
-)
+/** Folders with the features of each line: the others have the same input. */
+const FOLDERS = ['card-5k', 'card-28h', 'card-edge', 'flight-delay', 'machines']
 
-describe.each(folders)('%s', (name) => {
+describe.each(FOLDERS)('%s', (name) => {
   it('has the outcomes and features that the naive oracle computes', async () => {
-    const golden = readGolden(new URL(name, root).pathname)
+    const whole = readGolden(new URL(name, root).pathname)
+    // Payments of 28 hours come to windows of a day.
+    const golden = name === 'card-28h' ? whole : firstLines(whole, 1_000)
     const module = (await import(pathToFileURL(golden.topologyFile).href)) as {
       default: Definition
     }
