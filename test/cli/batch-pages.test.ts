@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { blocksOf } from '../house/pages.ts'
 import { tidemark } from '../support/command-line.ts'
@@ -14,19 +15,27 @@ const commands = ['docs/training.md', 'docs/batch.md'].flatMap((page) =>
     .filter((line) => line.startsWith('npx tidemark batch ') && !line.includes('kafka:')),
 )
 
+const PAYMENTS = 'topologies/samples/payments.tsv'
+const FLIGHTS = 'topologies/samples/flights.ndjson.gz'
+const payments = readFileSync(join(ROOT, PAYMENTS), 'utf8')
+const flights = gunzipSync(readFileSync(join(ROOT, FLIGHTS)))
+  .toString()
+  .split('\n')
+const PATHS = ['--input', '--output', '--labels']
+
 test('the commands of the pages about batches do what they are there for', async () => {
-  const folder = folderWith({ 'export.ndjson': exported() })
+  const few = gzipSync(flights.slice(0, 1_000).join('\n'))
+  const folder = folderWith({ 'export.ndjson': exported(), [PAYMENTS]: payments, [FLIGHTS]: few })
   expect(commands.length).toBeGreaterThan(4)
   for (const command of commands) {
-    const args = command.split(' ').slice(2)
-    const output = args.indexOf('--output') + 1
-    const out = join(folder, args[output] as string)
-    args[output] = out
-    const input = args.indexOf('--input') + 1
-    const path = args[input]?.replaceAll("'", '') as string
-    args[input] = path.startsWith('topologies/') ? path : join(folder, path)
+    const args = command
+      .replaceAll("'", '')
+      .split(' ')
+      .slice(2)
+      .map((word, i, words) => (PATHS.includes(words[i - 1] ?? '') ? join(folder, word) : word))
     const { code, stderr } = await tidemark(args)
     expect({ command, code, stderr }).toMatchObject({ command, code: 0 })
+    const out = args[args.indexOf('--output') + 1] as string
     const manifest = JSON.parse(readFileSync(join(out, '_manifest.json'), 'utf8')) as {
       readonly outcomes: { readonly records: number; readonly scored: number }
     }
@@ -37,10 +46,9 @@ test('the commands of the pages about batches do what they are there for', async
 
 /** Payments with the places that they had in the log. */
 function exported(): string {
-  const lines = readFileSync(join(ROOT, 'topologies/samples/payments.tsv'), 'utf8')
+  const whole = payments
     .trim()
     .split('\n')
-  const whole = lines
     .map((line) => line.split('\t')[1] as string)
     .filter((json) => json.endsWith('}'))
   return whole

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { tidemark } from '../services/tidemark-in-test.ts'
+import { tidemark } from '../support/command-line.ts'
 
 // What `tidemark batch` on a range of a topic refuses before it reaches for a broker.
 

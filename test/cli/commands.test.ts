@@ -256,12 +256,6 @@ describe('the command line', () => {
     expect(stderr).toContain('✗ CONFIG_INVALID  the folder is not empty')
     expect(readdirSync(folder)).toEqual(['mine'])
   })
-
-  test('no broker: 4', async () => {
-    const { code, stderr } = await tidemark(['consume', '--topic', 't', '--brokers', '127.0.0.1:1'])
-    expect(code).toBe(4)
-    expect(stderr).toContain('✗ BROKER_UNAVAILABLE')
-  })
 })
 
 function codesIn(stderr: string): string[] {

@@ -10,6 +10,7 @@ import { ROOT } from '../support/paths.ts'
 const TOPOLOGY = join(ROOT, 'topologies/card-fraud.ts')
 const sample = readFileSync(join(ROOT, 'topologies/samples/payments.tsv'), 'utf8')
 const lines = sample.trimEnd().split('\n')
+const few = lines.slice(0, 50)
 const values = lines.map((line) => line.slice(line.indexOf('\t') + 1))
 
 interface Prediction {
@@ -37,10 +38,11 @@ test('every event of stdin has its prediction on stdout, and stderr adds up', as
 })
 
 test("a line without a key is scored by the topology's own key, from a file or from .gz", async () => {
-  const folder = folderWith({ 'bare.ndjson': values.join('\n') })
+  const ownKeys = values.slice(0, few.length).join('\n')
+  const folder = folderWith({ 'bare.ndjson': ownKeys })
   const zipped = join(folder, 'bare.ndjson.gz')
-  writeFileSync(zipped, gzipSync(values.join('\n')))
-  const keyed = await tidemark(['dev', TOPOLOGY], { stdin: sample })
+  writeFileSync(zipped, gzipSync(ownKeys))
+  const keyed = await tidemark(['dev', TOPOLOGY], { stdin: few.join('\n') })
   const bare = await tidemark(['dev', TOPOLOGY, '--input', join(folder, 'bare.ndjson')])
   const unzipped = await tidemark(['dev', TOPOLOGY, '--input', zipped])
   expect(byId(parse(bare.stdout))).toEqual(byId(parse(keyed.stdout)))
@@ -177,7 +179,7 @@ test('predictions come while the input goes on; SIGINT ends it with 0', async ()
 })
 
 test('a reader of stdout that has had enough ends it quietly', async () => {
-  const many = sample.repeat(40)
+  const many = sample.repeat(10)
   const run = start(['dev', TOPOLOGY, '--max-ahead', 'none'], { stdin: many })
   run.process.stdout.once('data', () => run.process.stdout.destroy())
   const { code, stderr } = await run.ended
@@ -210,7 +212,7 @@ test('a table in a topic has the rows of a file, or is told to be empty', async 
 
 test('the scores of a shadow are not among the predictions', async () => {
   const shadowed = join(ROOT, 'test/golden/topologies/card-shadow.ts')
-  const stdin = lines.slice(0, 20).join('\n')
+  const stdin = few.join('\n')
   const { code, stdout } = await tidemark(['dev', shadowed], { stdin })
   expect(code).toBe(0)
   const fields = parse(stdout).map((output) => Object.keys(output as object))
@@ -220,10 +222,11 @@ test('the scores of a shadow are not among the predictions', async () => {
 
 test('models run on the first provider that works, and a note says once why not on those before', async () => {
   const topology = join(ROOT, 'topologies/card-models.ts')
-  const onCpu = await tidemark(['dev', topology], { stdin: sample })
+  const stdin = few.join('\n')
+  const onCpu = await tidemark(['dev', topology], { stdin })
   vi.stubEnv('CUDA_VISIBLE_DEVICES', '-1')
   const providers = ['--providers', 'tensorrt,cuda,cpu']
-  const other = await tidemark(['dev', topology, ...providers], { stdin: sample })
+  const other = await tidemark(['dev', topology, ...providers], { stdin })
   expect(other.code).toBe(0)
   expect(byId(parse(other.stdout))).toEqual(byId(parse(onCpu.stdout)))
   const said = onCpu.stderr.split('\n')

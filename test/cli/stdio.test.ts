@@ -24,7 +24,7 @@ test('a warning of Node comes as a line of the log, not as it is', async () => {
     'package.json': '{"type":"module"}',
     'warns.ts': `export { default } from ${JSON.stringify(join(ROOT, 'topologies/card-fraud.ts'))}
 process.emitWarning('before the log', 'EarlyWarning')
-setInterval(() => process.emitWarning('again and again', 'LateWarning'), 200).unref()`,
+setInterval(() => process.emitWarning('again and again', 'LateWarning'), 20).unref()`,
   })
   const run = start(['run', join(folder, 'warns.ts'), '--brokers', await deadAddress()])
   await run.says('"warning":"LateWarning"')

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { onTestFinished, vi } from 'vitest'
 import type { Clock } from '../../src/kernel/clock.ts'
 import type { Random } from '../../src/kernel/random.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
@@ -25,6 +26,13 @@ export function sleeplessClock(): Clock {
       return () => clearImmediate(timer)
     },
   }
+}
+
+/** Lets measured time pass so many times as fast: measurements that go on for seconds are over soon. */
+export function hasten(times: number): void {
+  const now = performance.now.bind(performance)
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => times * now())
+  onTestFinished(() => clock.mockRestore())
 }
 
 /** Random numbers that make each retry back off for the longest possible time. */

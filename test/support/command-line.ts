@@ -1,6 +1,10 @@
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { vi } from 'vitest'
 import { runCommand } from '../../src/cli/main.ts'
+import { sayTo } from '../../src/cli/print.ts'
+import { folderWith } from './folder.ts'
 
 /** How a command line has ended, and what it has written. */
 export interface Ended {
@@ -21,14 +25,28 @@ export async function tidemark(
 ): Promise<Ended> {
   const input = vi.spyOn(process, 'stdin', 'get')
   input.mockReturnValue(Readable.from([Buffer.from(stdin)]) as unknown as typeof process.stdin)
-  const [stdout, stderr] = [written(process.stdout), written(process.stderr)]
+  const [stdout, stderr, log] = [written(process.stdout), written(process.stderr), logged()]
   try {
     const code = await runCommand(args)
-    return { code, stdout: stdout.text(), stderr: stderr.text() }
+    return { code, stdout: stdout.text(), stderr: stderr.text() + log.text() }
   } finally {
-    for (const { restore } of [stdout, stderr]) restore()
+    for (const { restore } of [stdout, stderr, log]) restore()
     input.mockRestore()
   }
+}
+
+/** Keeps what is written to the file of stderr past its stream, as by what has a log. */
+function logged() {
+  const stream = process.stderr as { fd: number }
+  const { fd } = stream
+  const path = join(folderWith({}), 'log')
+  stream.fd = openSync(path, 'a')
+  const restore = () => {
+    closeSync(stream.fd)
+    stream.fd = fd
+    sayTo(process.stderr)
+  }
+  return { text: () => readFileSync(path, 'utf8'), restore }
 }
 
 /** Keeps what is written to a stream instead of writing it. */

@@ -3,15 +3,14 @@ import { describe, expect, test } from 'vitest'
 import { type Advice, adviceFor, type Measured } from '../../../src/cli/advise/advice.ts'
 import { type CommandLine, commandsFor } from '../../../src/cli/advise/commands.ts'
 import { readDemand } from '../../../src/cli/advise/demand.ts'
+import { hasten } from '../../support/clocks.ts'
 import { tidemark } from '../../support/command-line.ts'
 import { folderWith } from '../../support/folder.ts'
 
 // Measurements, advice and refusals of `tidemark advise`. The commands run: test/long/advise.test.ts.
 
-const CARD_FRAUD = [
-  ...['--topology', 'topologies/card-fraud.ts'],
-  ...['--input', 'topologies/samples/payments.tsv'],
-]
+const CARD_FRAUD = ['--topology', 'topologies/card-fraud.ts']
+const PAYMENTS = ['--input', 'topologies/samples/payments.tsv']
 const MLP = ['--model', 'topologies/models/card-mlp.model.ts']
 
 interface Advised extends Advice {
@@ -107,7 +106,8 @@ test('the advice comes first, then why, what speaks against it, what it needs, a
 })
 
 test('what models and events take is measured', async () => {
-  const { figures } = await advised('search_ranking', ...CARD_FRAUD)
+  hasten(100)
+  const { figures } = await advised('search_ranking', ...CARD_FRAUD, ...PAYMENTS)
   expect(figures?.events?.events).toBe(500)
   expect(figures?.events?.microsPerEvent).toBeGreaterThan(0.5)
   expect(figures?.models.map(({ name }) => name)).toEqual(['card-gbdt'])
@@ -130,7 +130,6 @@ const CARD_MODELS = ['--topology', 'topologies/card-models.ts']
 test('--model is measured in place of the models of the topology', async () => {
   const { figures } = await advised('search_ranking', ...CARD_FRAUD, ...MLP)
   expect(figures?.models.map(({ name }) => name)).toEqual(['card-mlp'])
-  expect(figures?.events?.events).toBe(500)
 })
 
 test('a topology that a worker would refuse is refused', async () => {
