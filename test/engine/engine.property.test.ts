@@ -6,7 +6,7 @@ import { arrivals, featureRuns } from './arbitraries.ts'
 import { engineRows } from './engine-rows.ts'
 import { naiveFeatures } from './oracle/naive-features.ts'
 
-const RUNS = runs(300)
+const RUNS = runs(150)
 const chunks = fc.integer({ min: 1, max: 50 })
 
 describe('the engine against the naive oracle', () => {
@@ -21,12 +21,12 @@ describe('the engine against the naive oracle', () => {
 
   test('also where windows hold hundreds of events, over many blocks', () => {
     fc.assert(
-      fc.property(featureRuns(2_000), ({ step, options, events }) => {
+      fc.property(featureRuns(1_000), ({ step, options, events }) => {
         const oneKey = events.map((e) => ({ ...e, key: 'k1' }))
         const run = { step, options, events: oneKey }
         expect(engineRows(run, 500)).toEqual(naiveFeatures(step, options, oneKey))
       }),
-      { numRuns: 6 },
+      { numRuns: runs(15) },
     )
   })
 

@@ -61,7 +61,7 @@ describe('a preview', () => {
       fc.property(featureRuns(150), ({ step, options, events }) => {
         isPreviewed(topologyAround(step, options), options.lookup, events)
       }),
-      { numRuns: runs(200) },
+      { numRuns: runs(100) },
     )
   })
 
@@ -70,7 +70,7 @@ describe('a preview', () => {
       fc.property(dedupeRuns(100), ({ definition, events }) => {
         isPreviewed(definition, NO_TABLES, events)
       }),
-      { numRuns: runs(200) },
+      { numRuns: runs(100) },
     )
   })
 
@@ -78,7 +78,7 @@ describe('a preview', () => {
   test.each<[string, Aggregate]>([
     ['with sums alone', { of: 'distinct', column: 'shop' }],
     ['with quantiles', { of: 'quantile', column: 'amount', empty: 0, q: 0.9 }],
-  ])('also of a key with thousands of events, whose blocks it may belong to, %s', (_, last) => {
+  ])('also of a key with hundreds of events, whose blocks it may belong to, %s', (_, last) => {
     const aggregates: readonly Aggregate[] = [
       { of: 'std', column: 'amount', empty: 0 },
       { of: 'first', column: 'amount', cell: 'number', empty: 0 },
@@ -105,7 +105,7 @@ describe('a preview', () => {
         }),
       ),
     }
-    const events = Array.from({ length: 1_500 }, (__, i) => {
+    const events = Array.from({ length: 600 }, (__, i) => {
       // One in seven is late by up to most of the history.
       const behindMs = i % 7 === 3 ? (i * 7_919) % 14_000 : 0
       const event: Sample = {

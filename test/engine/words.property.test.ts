@@ -117,8 +117,8 @@ test.each(Object.keys(WORDS))('%s: every cell has the bits of the oracle', (word
   expect(cells).toBeGreaterThan(CELLS)
 })
 
-test('previous reaches back over thousands of events of a key', () => {
-  const reaches = [1, 255, 256, 257, 900]
+test('previous reaches back over hundreds of events of a key', () => {
+  const reaches = [1, 255, 256, 257, 500]
   const step: FeaturesStep = {
     ...{ op: 'features', name: 'features', kinds: KINDS, then: [] },
     features: reaches.map((n) => {
@@ -131,7 +131,7 @@ test('previous reaches back over thousands of events of a key', () => {
   const shuffles = fc.tuple(fc.array(fc.nat(900), { minLength: 7, maxLength: 7 }), fc.nat(200))
   fc.assert(
     fc.property(shuffles, ([backMs, chunk]) => {
-      const events = Array.from({ length: 2_000 }, (_, i) => ({
+      const events = Array.from({ length: 600 }, (_, i) => ({
         key: 'k',
         timeMs: START_MS + i * 3 - (backMs[i % backMs.length] as number),
         event: { kind: 'sale', amount: i, shop: 's', online: true },

@@ -169,8 +169,8 @@ test('mistakes in derive are told all at once', () => {
 
 test('is the same where no code may be generated', () => {
   const script = `
-    import { defineTopology, minutes } from './src/index.ts'
-    import { TopologyDriver } from './src/testing/index.ts'
+    import { defineTopology, minutes } from './dist/index.js'
+    import { TopologyDriver } from './dist/testing/index.js'
     import { z } from 'zod'
     const Pair = z.object({ a: z.number(), b: z.number(), at: z.number() })
     const driver = await TopologyDriver.start(defineTopology('t', (t) => t

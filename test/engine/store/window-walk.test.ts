@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { HistorySizes } from '../../../src/engine/store/layout.ts'
 import type { Aggregate } from '../../../src/topology/aggregates.ts'
+import { runs } from '../../support/runs.ts'
 import { withoutGeneration } from '../../support/without-generation.ts'
 import { paymentRows } from '../payment-rows.ts'
 import { rounded, SMALL, UNRANKED, Windowed } from '../windowed.ts'
@@ -55,12 +56,12 @@ interface Case {
 }
 
 describe.each<[string, Case]>([
-  ['in blocks of 4 and groups of 4', { sizes: SMALL, numRuns: 60, groups: 60 }],
+  ['in blocks of 4 and groups of 4', { sizes: SMALL, numRuns: runs(60), groups: runs(60) }],
   [
     'in blocks of 4, without ranks',
-    { sizes: SMALL, aggregates: UNRANKED, numRuns: 90, groups: 90 },
+    { sizes: SMALL, aggregates: UNRANKED, numRuns: runs(90), groups: runs(90) },
   ],
-  ['in blocks as they are', { numRuns: 15, groups: 0 }],
+  ['in blocks as they are', { numRuns: runs(15), groups: 0 }],
 ])('a walk over a history %s', (_, { sizes, aggregates, numRuns, groups }) => {
   test('gives for every window and range what its events come to', () => {
     let grouped = 0
@@ -116,17 +117,17 @@ describe('a window over settled blocks', () => {
    * Asked after every event, as the engine asks; one in so many is out of order by up to so much.
    */
   function differences({ late, byMs }: { late: number; byMs: number }): unknown[] {
-    const windowed = new Windowed([40, 700, 2_000], counts, SMALL)
+    const windowed = new Windowed([40, 200, 500], counts, SMALL)
     const odd: unknown[] = []
     let newestMs = 0
-    for (let i = 0; i < 1_500; i++) {
+    for (let i = 0; i < 500; i++) {
       const behindMs = i % late === late - 1 ? (i * 7_919) % byMs : 0
-      const timeMs = Math.max(i * 2 - behindMs, newestMs - 2_000 + 1)
+      const timeMs = Math.max(i * 2 - behindMs, newestMs - 500 + 1)
       newestMs = Math.max(newestMs, timeMs)
-      windowed.prune(newestMs - 2_000)
+      windowed.prune(newestMs - 500)
       windowed.insert({ timeMs, amount: (i * 31) % 97, shop: `${(i * i) % 151}`, refund: false })
-      const got = rounded(windowed.write(timeMs, newestMs - 2_000))
-      const expected = rounded(windowed.naive(timeMs, newestMs - 2_000))
+      const got = rounded(windowed.write(timeMs, newestMs - 500))
+      const expected = rounded(windowed.naive(timeMs, newestMs - 500))
       if (JSON.stringify(got) !== JSON.stringify(expected)) odd.push({ i, got, expected })
     }
     return odd.slice(0, 3)
@@ -136,7 +137,7 @@ describe('a window over settled blocks', () => {
     ['in order', { late: 10_000, byMs: 1 }],
     ['of which one in 20 comes late by less than a block', { late: 20, byMs: 6 }],
     ['of which one in 20 comes late by some blocks', { late: 20, byMs: 120 }],
-    ['of which one in 7 comes late by a third of the window', { late: 7, byMs: 700 }],
+    ['of which one in 7 comes late by a third of the window', { late: 7, byMs: 170 }],
   ])('is what its events come to, %s', (_, how) => {
     expect(differences(how)).toEqual([])
   })

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { mulberry32 } from '../../bench/payments.ts'
+import { runs } from '../../support/runs.ts'
 import { BothWays } from './both-ways.ts'
 import { KINDS, mutated, produced } from './records.ts'
 
-const RECORDS = 35_000
+const RECORDS = runs(35_000)
 
 describe.each(KINDS)('$name', (kind) => {
   test('is scanned only as the parser and the schema take it, to the bit', () => {
@@ -26,7 +27,7 @@ describe.each(KINDS)('$name', (kind) => {
     const random = mulberry32(12)
     const ways = new BothWays(kind)
     let [events, scanned] = [0, 0]
-    for (let n = 0; n < 3_000; n++) {
+    for (let n = 0; n < runs(3_000); n++) {
       const record = produced(kind, random)
       if (ways.event(record) === null) continue
       events++
