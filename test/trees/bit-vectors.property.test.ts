@@ -8,7 +8,6 @@ import {
 } from '../../src/trees/ensemble.ts'
 import { TreeSums } from '../../src/trees/evaluator.ts'
 import { hardRows } from '../../src/trees/probe-rows.ts'
-import { runs } from '../support/runs.ts'
 import { plainSums } from './plain-trees.ts'
 
 const FEATURES = 5
@@ -81,7 +80,7 @@ test('bit vectors give the sums that walking from root to leaf gives, to the bit
       const sums = new TreeSums(of, FEATURES).compute(rows, count).subarray(0, count * of.targets)
       expect(bitsOf(sums)).toEqual(bitsOf(plain))
     }),
-    { numRuns: runs(300) },
+    { numRuns: 300 },
   )
 })
 
