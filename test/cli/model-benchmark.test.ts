@@ -10,8 +10,8 @@ describe('tidemark model benchmark', () => {
   test('shows a table with a plot, in which the best batch is marked', async () => {
     hasten(20)
     // Few sizes are measured.
-    const budget = ['--latency-budget', '6']
-    const { code, stdout } = await tidemark(['model', 'benchmark', TREES, ...budget])
+    const args = ['model', 'benchmark', TREES, '--latency-budget', '6']
+    const { code, stdout } = await tidemark(args)
     expect(code).toBe(0)
     const [head, columns, ...rows] = stdout.trimEnd().split('\n')
     expect(head).toMatch(/^card-gbdt\.onnx {2}by its trees.* latency budget 6 ms$/)

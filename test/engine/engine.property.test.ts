@@ -30,15 +30,6 @@ describe('the engine against the naive oracle', () => {
     )
   })
 
-  test('how events are cut into chunks changes nothing', () => {
-    fc.assert(
-      fc.property(featureRuns(150), chunks, (run, chunk) => {
-        expect(engineRows(run, chunk)).toEqual(engineRows(run, run.events.length))
-      }),
-      { numRuns: RUNS },
-    )
-  })
-
   test('events within the lateness may come in any order: the last one sees the same windows', () => {
     const shuffled = featureRuns(80).chain((run) =>
       fc.shuffledSubarray(run.events.slice(), { minLength: run.events.length }).map((events) => ({

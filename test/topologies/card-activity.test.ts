@@ -7,45 +7,36 @@ import {
   featuresOf,
   paymentLine,
   RECORD_TIME_MS,
-  SAMPLE,
 } from './minutes-by-hand.ts'
 import { byId, type Run, runOnce, toldIn, toldWith } from './restarting-activity.ts'
 
-let ofSample: Run
 let ofDay: Run
 beforeAll(async () => {
-  ofSample = await runOnce(SAMPLE)
   ofDay = await runOnce(DAY)
 })
 
-test.each([
-  ['the sample', SAMPLE, () => ofSample],
-  ['28 hours', DAY, () => ofDay],
-])(
-  'each minute of a card of %s is scored once, on features that a look through all minutes gives',
-  (_, lines, run) => {
-    const { outputs, outcomes, minutes } = run()
-    const told = outputs.map(({ key, value, headers }) => ({
-      id: headers['tidemark-id'],
-      key,
-      cardId: value.cardId,
-      minuteStart: value.minuteStart,
-      model: value.model,
-      features: value.features,
-    }))
-    const wanted = minutes.map((minute) => ({
-      id: `payments/${minute.partition}/card-activity/${minute.card}/${minute.startMs}`,
-      key: minute.card,
-      cardId: minute.card,
-      minuteStart: minute.startMs,
-      model: 'pays-again@1',
-      features: featuresOf(minute, minutes),
-    }))
-    expect(told.toSorted(byId)).toEqual(wanted.toSorted(byId))
-    expect(outputs.filter(({ value: { probability: p } }) => !(p > 0 && p < 1))).toEqual([])
-    expectAllCounted(lines, minutes, outcomes)
-  },
-)
+test('each minute of a card of 28 hours is scored once, on features that a look through all minutes gives', () => {
+  const { outputs, outcomes, minutes } = ofDay
+  const told = outputs.map(({ key, value, headers }) => ({
+    id: headers['tidemark-id'],
+    key,
+    cardId: value.cardId,
+    minuteStart: value.minuteStart,
+    model: value.model,
+    features: value.features,
+  }))
+  const wanted = minutes.map((minute) => ({
+    id: `payments/${minute.partition}/card-activity/${minute.card}/${minute.startMs}`,
+    key: minute.card,
+    cardId: minute.card,
+    minuteStart: minute.startMs,
+    model: 'pays-again@1',
+    features: featuresOf(minute, minutes),
+  }))
+  expect(told.toSorted(byId)).toEqual(wanted.toSorted(byId))
+  expect(outputs.filter(({ value: { probability: p } }) => !(p > 0 && p < 1))).toEqual([])
+  expectAllCounted(DAY, minutes, outcomes)
+})
 
 test('a card that was active through the hour pays again more likely than one that was not', () => {
   const { outputs } = ofDay
