@@ -5,7 +5,7 @@ import { kafkaTest } from '../services/kafka.ts'
 import { tidemark } from '../services/tidemark-in-test.ts'
 import { isAlive, workerPids } from '../services/worker-pids.ts'
 
-const EVENTS = Number(process.env['TIDEMARK_TEST_EVENTS'] ?? 100_000)
+const EVENTS = Number(process.env['TIDEMARK_TEST_EVENTS'] ?? 20_000)
 const HEAP_MB = 400
 const ROUNDS = 200
 /** Events on their way at most, dead letters among all. */
