@@ -18,7 +18,7 @@ import { feed } from '../soak/feed.ts'
 
 /** How long each is gone, beside the time that it takes to start again; a longer run has 60,000. */
 const GONE_MS = Number(process.env['TIDEMARK_TEST_GONE_MS'] ?? 1_000)
-const PER_SECOND = 2_000
+const PER_SECOND = 500
 const FLAGS = ['--http-port', '0', '--session-timeout', '40']
 const EVEN = [0, 2, 4]
 const ODD = [1, 3, 5]
