@@ -11,7 +11,7 @@ import { start } from '../services/tidemark-in-test.ts'
 // Workers with a sink in Redis that are killed. Keys of the sink come from several partitions.
 
 /** A longer run has 20. */
-const KILLS = Number(process.env['TIDEMARK_TEST_KILLS'] ?? 3)
+const KILLS = Number(process.env['TIDEMARK_TEST_KILLS'] ?? 2)
 const SALES_PER_KILL = 10_000
 const SENDS_PER_KILL = 20
 const PARTITIONS = 6
