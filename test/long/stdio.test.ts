@@ -63,7 +63,7 @@ async function worker(stderr: number): Promise<Lone> {
 
 /** It has dropped lines and lives. */
 async function dropsAndLives(lone: Lone): Promise<void> {
-  await until('lines are dropped', async () => ((await lone.dropped()) ?? 0) > 8)
+  await until('lines are dropped', async () => ((await lone.dropped()) ?? 0) > 2)
   expect(lone.process.exitCode).toBeNull()
 }
 
