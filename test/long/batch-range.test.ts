@@ -29,7 +29,7 @@ const SLOW = ['--commit-interval', '200', '--max-commit-mb', '1']
 const flights = readGolden(fileURLToPath(new URL('../golden/flight-delay', import.meta.url)))
 
 for (const [name, topology, lines, range] of [
-  ['W1', W1, [...payments(60_000, 1)], [10_000, 50_000]],
+  ['W1', W1, [...payments(20_000, 1)], [5_000, 15_000]],
   ['flights', FLIGHTS, flights.lines, [1_000, 3_500]],
 ] as const) {
   kafkaTest(
