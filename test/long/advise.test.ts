@@ -8,8 +8,7 @@ import { kafkaTest } from '../services/kafka.ts'
 import { tidemark } from '../services/tidemark-in-test.ts'
 import { PAYMENTS, Place, TOPOLOGIES } from './advised-place.ts'
 
-// Every command that `tidemark advise` prints is run as it stands, to the point where it works: for
-// each preset, and for other inputs.
+// Every command that `tidemark advise` prints is run as it stands, to the point where it works.
 
 /** A checkout makes its types before `init`. */
 const CASE_MS = 240_000
@@ -32,8 +31,6 @@ const CASES: readonly (readonly [topology: string, args: readonly string[], form
   ['card-fraud.ts', ['fraud_detection', ...ON_PAYMENTS], 'on request'],
   ['card-fraud.ts', ['recommendation_engine', ...ON_PAYMENTS], 'stream'],
   ['card-fraud.ts', ['credit_scoring', ...ON_PAYMENTS], 'batch, scheduled'],
-  ['card-fraud.ts', ['search_ranking', ...ON_PAYMENTS], 'on request'],
-  ['card-fraud.ts', ['demand_forecasting', ...ON_PAYMENTS], 'batch, scheduled'],
   [
     'card-fraud.ts',
     [...flags('30ms', '500000', 'low'), ...model('card-mlp.model.ts')],
