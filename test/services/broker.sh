@@ -18,7 +18,8 @@
 #   broker.sh guard DIR PID      does so once that process is gone, however it ended
 #   broker.sh jars               fetches the jars where need be, and prints the folder that holds them
 #
-# TIDEMARK_BROKER_SETTINGS: lines of server.properties beside those below.
+# TIDEMARK_BROKER_SETTINGS: lines of server.properties beside those below. TIDEMARK_TEST_OLD_TRANSACTIONS=1: the transaction protocol before
+# KIP-890, which is the only one of Kafka 3.
 # TIDEMARK_TOOLS keeps the jars (default $HOME/.cache/tidemark). KAFKA_VERSION: 3.9.0 and later run on Java 17. TIDEMARK_DISK_MB
 # gives each node a disk of its own of that size, in memory (needs root).
 set -euo pipefail
@@ -149,7 +150,9 @@ start() { # start DIR PORT...
 }
 
 format() { # format NODE_DIR CLUSTER
-  java -XX:SharedArchiveFile="$classes" "${jvm[@]}" kafka.tools.StorageTool format -t "$2" -c "$1/broker.properties" \
+  local features=()
+  if [ -n "${TIDEMARK_TEST_OLD_TRANSACTIONS:-}" ] && [[ $KAFKA_VERSION != 3.* ]]; then features=(--feature transaction.version=1); fi
+  java -XX:SharedArchiveFile="$classes" "${jvm[@]}" kafka.tools.StorageTool format -t "$2" -c "$1/broker.properties" "${features[@]}" \
     --add-scram 'SCRAM-SHA-512=[name=tidemark,password=tidemark]' >"$1/format.log" 2>&1 ||
     { tail -n 3 "$1/format.log" >&2; return 1; }
 }

@@ -64,6 +64,8 @@ export interface OwnKafkaOptions {
   readonly diskMb?: number
   /** Broker settings by Kafka's names. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Whether it has only the transaction protocol before KIP-890. @default false */
+  readonly hasOldTransactions?: boolean
   /** Options for the brokers' JVM. @default none */
   readonly javaOptions?: string
 }
@@ -101,6 +103,7 @@ async function startAt({
   nodes = 1,
   diskMb,
   settings = {},
+  hasOldTransactions = false,
   javaOptions,
 }: OwnKafkaOptions): Promise<KafkaPlace> {
   const dir = mkdtempSync(join(tmpdir(), 'tidemark-kafka-'))
@@ -108,6 +111,7 @@ async function startAt({
   const env = {
     ...process.env,
     ...(diskMb === undefined ? {} : { TIDEMARK_DISK_MB: String(diskMb) }),
+    ...(hasOldTransactions ? { TIDEMARK_TEST_OLD_TRANSACTIONS: '1' } : {}),
     ...(javaOptions === undefined ? {} : { JDK_JAVA_OPTIONS: javaOptions }),
     TIDEMARK_BROKER_SETTINGS: Object.entries(settings)
       .map(([name, value]) => `${name}=${value}`)
