@@ -36,8 +36,9 @@ export function guaranteeTests(test: DefineTest, guarantee: Guarantee): void {
     const group = driver.freshGroup()
     const { member, heard } = await join({ driver, group, topic, guarantee })
     await commitQuickly({ member, heard }, outputs, 3)
-    const isLast = async () => (await committedOf({ driver, group, topic })) === 3
-    await until('committed', isLast)
+    const committed = () => committedOf({ driver, group, topic })
+    await until('committed', async () => (await committed()) === 3)
+    expect(await committed()).toBe(3)
     await member.leave()
   })
 

@@ -28,12 +28,12 @@ test('a model by https is the file at the URL, and with its hash it is downloade
   const inspect = async (text: string) => startTidemark(['model', 'inspect', text], { env }).ended
   try {
     const hashed = `${url}#sha256=${MODEL.sha256}`
-    for (let times = 0; times < 2; times++) {
-      const { code, stderr, stdout } = await inspect(hashed)
+    for (const place of [url, hashed, hashed]) {
+      const { code, stderr, stdout } = await inspect(place)
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
       expect(stdout).toContain(`sha256    ${MODEL.sha256}`)
     }
-    expect(asked).toEqual([PATH])
+    expect(asked).toEqual([PATH, PATH])
     await expect(readModel(new URL(url), 'here', { folder: null })).rejects.toMatchObject({
       message: expect.stringMatching(/does not answer: self-signed certificate/),
       hint: expect.stringMatching(/NODE_EXTRA_CA_CERTS/),
