@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { TestModule, Vitest } from 'vitest/node'
@@ -6,29 +7,46 @@ import { ClosingReport, NO_DOCKER } from './closing-report.ts'
 import { folderWith } from './support/folder.ts'
 import { ROOT } from './support/paths.ts'
 
-const TESTS = `import { test } from 'vitest'
-test('runs', () => {})
-test('has no broker', ({ skip }) => skip('KAFKA: NOT TESTED (no Java)'))
-`
 const NODE = `Node${process.versions.node.split('.')[0]}`
 
-test('where Kafka is required a skipped test fails the run, whose last lines name it and why, and the counts', () => {
+/** A run of one file by Vitest itself. */
+function run(source: string, env: Readonly<Record<string, string>>) {
   const cwd = folderWith({
-    'some.test.ts': TESTS,
+    'some.test.ts': `import { test } from 'vitest'\n${source}`,
     'vitest.config.ts': `import { ClosingReport } from ${JSON.stringify(join(ROOT, 'test/closing-report.ts'))}
 export default { test: { reporters: [new ClosingReport()] } }`,
   })
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
-  const env = { ...process.env, TIDEMARK_REQUIRE_KAFKA: '1', KAFKA_VERSION: '3.9.0' }
-  const options = { cwd, encoding: 'utf8', env } as const
+  const failures = join(cwd, 'failures')
+  const variables = { ...process.env, TIDEMARK_TEST_FAILURES: failures, ...env }
+  const options = { cwd, encoding: 'utf8', env: variables } as const
   const { stdout, status } = spawnSync(process.execPath, [vitest, 'run'], options)
-  expect(stdout.trimEnd().split('\n').slice(-4)).toEqual([
+  const told = existsSync(failures) ? readFileSync(failures, 'utf8') : null
+  return { lines: stdout.trimEnd().split('\n'), status, failures: told }
+}
+
+test('where Kafka is required a skipped test fails the run, whose last lines name it and why, and the counts', () => {
+  const source = `test('runs', () => {})
+test('has no broker', ({ skip }) => skip('KAFKA: NOT TESTED (no Java)'))`
+  const { lines, status, failures } = run(source, {
+    ...{ TIDEMARK_REQUIRE_KAFKA: '1', KAFKA_VERSION: '3.9.0' },
+  })
+  expect(lines.slice(-4)).toEqual([
     'Skipped, which fails this run (TIDEMARK_REQUIRE_KAFKA=1):',
     '  some.test.ts > has no broker: KAFKA: NOT TESTED (no Java)',
     '',
     `${NODE}, Kafka 3.9.0: 1 passed, 0 failed, 1 skipped`,
   ])
   expect(status).toBe(1)
+  expect(failures).toBe(null)
+})
+
+test.each([
+  ['throw new Error("no\\tanswer\\nyet")', 'some.test.ts\tasks\tno answer yet\n'],
+  ['Promise.reject(new Error("nobody waits for it"))', null],
+])('what failed is listed, unless it is more than tests: %s', (body, expected) => {
+  const { status, failures } = run(`test('runs', () => {}); test('asks', () => { ${body} })`, {})
+  expect({ status, failures }).toEqual({ status: 1, failures: expected })
 })
 
 /** The lines and the exit code of a run in which one test passed and another was skipped. */
@@ -44,7 +62,7 @@ function reported(skipped: { readonly note?: string }, testNamePattern?: RegExp)
   try {
     const report = new ClosingReport()
     report.onInit({ config: { testNamePattern } } as Vitest)
-    report.onTestRunEnd([whole])
+    report.onTestRunEnd([whole], [])
     return { text: lines.join('\n'), code: process.exitCode }
   } finally {
     log.mockRestore()

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import type { Reporter, TestCase, TestModule } from 'vitest/node'
 
 /** Why tests of images are skipped begins with this: Docker does not start on every machine. */
@@ -6,7 +7,8 @@ export const NO_DOCKER = 'DOCKER: NOT TESTED'
 /**
  * The last lines of a run: each test that was skipped with its reason, and the counts. A skipped
  * test has tested nothing, so under `TIDEMARK_REQUIRE_KAFKA=1` it fails the run, but for those that
- * need Docker.
+ * need Docker. The file that `TIDEMARK_TEST_FAILURES` names gets a line for each failure, if nothing
+ * else failed the run: file, test and message, with tabs between them.
  */
 export class ClosingReport implements Reporter {
   #isFiltered = false
@@ -15,7 +17,7 @@ export class ClosingReport implements Reporter {
     this.#isFiltered = config.testNamePattern !== undefined
   }
 
-  onTestRunEnd(modules: readonly TestModule[]): void {
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()])
     const counts = { passed: 0, failed: brokenFiles(modules), skipped: 0 }
     for (const { state } of tests.map((test) => test.result())) {
@@ -32,6 +34,10 @@ export class ClosingReport implements Reporter {
       for (const line of skips.map(lineOf)) console.log(`  ${line}`)
       if (isFailing) process.exitCode = 1
     }
+    const file = process.env['TIDEMARK_TEST_FAILURES']
+    if (file !== undefined && !isFailing && unhandledErrors.length === 0) {
+      writeFileSync(file, modules.flatMap(failuresOf).join(''))
+    }
     const { passed, failed, skipped } = counts
     console.log(`\n${runName()}: ${passed} passed, ${failed} failed, ${skipped} skipped`)
   }
@@ -46,6 +52,18 @@ export class ClosingReport implements Reporter {
 /** Files that could not be read or set up: their tests are missing from every other count. */
 function brokenFiles(modules: readonly TestModule[]): number {
   return modules.filter((module) => module.errors().length > 0).length
+}
+
+function failuresOf(module: TestModule): string[] {
+  const tests = [...module.children.allTests('failed')].map((test) => {
+    return [test.fullName, test.result().errors?.[0]?.message]
+  })
+  return [...module.errors().map(({ message }) => ['', message]), ...tests].map(
+    ([name, message = '']) => {
+      const fields = [module.relativeModuleId, name, message]
+      return `${fields.map((field) => field?.replace(/\s+/g, ' ').slice(0, 200)).join('\t')}\n`
+    },
+  )
 }
 
 function lineOf(test: TestCase): string {

@@ -55,7 +55,7 @@ const FLAGS_OF_OTHERS = [
   ...['bootstrap-server', 'create', 'topic', 'partitions', 'group', 'reset-offsets', 'execute'],
   ...['to-datetime', 'to-current', 'to-earliest', 'to-offset', 'export', 'from-file'],
   ...['delete-offsets', 'transactional-id', 'resource-pattern-type', 'wait', 'quiet'],
-  ...['save-dev', 'import', 'dry', 'max-old-space-size', 'project', 'rm', 'profile', 'network'],
+  ...['save-dev', 'import', 'dry', 'max-old-space-size', 'exclude', 'rm', 'profile', 'network'],
   ...['stop-timeout', 'read-only', 'cap-drop', 'security-opt', 'build-arg', 'secret'],
   ...['no-healthcheck', 'pack-destination', 'onnxruntime-node-install'],
 ]
