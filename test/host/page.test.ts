@@ -29,7 +29,7 @@ test('docs/embedding.md names every option', () => {
 })
 
 test('the program with a batch scores the sample, and prints its folders and outcomes', () => {
-  const sample = read('topologies/samples/payments.tsv').split('\n').slice(0, 200).join('\n')
+  const sample = read('topologies/samples/payments.tsv')
   const folder = folderWith({ 'sample.ndjson': sample })
   const args = ['--import', import.meta.resolve('tsx'), '--conditions=tidemark-source']
   const program = [...args, join(ROOT, PROGRAM)]
@@ -42,7 +42,7 @@ test('the program with a batch scores the sample, and prints its folders and out
     .join('')
     .split('\n')
   expect(lines.length - 1).toBe(Number(rows))
-  expect(lines.length).toBeGreaterThan(50)
+  expect(lines.length).toBeGreaterThan(100)
   expect(scored).toBe(rows)
   expect(printed).toMatch(/^payments\.dlq: \d+ rows in \d files$/m)
 })
