@@ -1,20 +1,25 @@
 import { readFileSync } from 'node:fs'
 import { type RunnerTask, type RunnerTestFile, TestRunner } from 'vitest'
 
-/** Runs the tests of a file in which `fc.assert` stands, from its line to that of the next one. */
+/** What has more runs among the long tests. */
+const PROPERTY = /\bfc\.assert\(|\bruns\(/
+
+/**
+ * Runs the tests of a file that are properties, by the text from the line of each to that of the
+ * next one; all of them where a property stands before the first.
+ */
 export default class PropertyRunner extends TestRunner {
   onCollected(files: readonly RunnerTestFile[]): void {
     for (const file of files) {
       const lines = readFileSync(file.filepath, 'utf8').split('\n')
       const tests = testsIn(file)
-      const starts = [...new Set(tests.map(lineOf)), lines.length + 1].toSorted((a, b) => a - b)
-      const hasProperty = (from: number, until: number) =>
-        lines.slice(from - 1, until - 1).some((line) => line.includes('fc.assert('))
-      if (hasProperty(1, starts[0] ?? 1)) throw new Error('fc.assert stands before the first test')
+      const starts = [...new Set(tests.map(lineOf)), lines.length].toSorted((a, b) => a - b)
+      const isProperty = (from: number, until = 0) =>
+        PROPERTY.test(lines.slice(from, until).join('\n'))
+      if (isProperty(0, starts[0])) continue
       for (const test of tests) {
         const from = lineOf(test)
-        const until = starts[starts.indexOf(from) + 1] ?? from
-        if (!hasProperty(from, until)) test.mode = 'skip'
+        if (!isProperty(from, starts[starts.indexOf(from) + 1])) test.mode = 'skip'
       }
     }
   }
@@ -24,6 +29,7 @@ function testsIn(task: RunnerTask): RunnerTask[] {
   return task.type === 'suite' ? task.tasks.flatMap(testsIn) : [task]
 }
 
+/** The number of the line on which a test begins, from 0 on. */
 function lineOf({ location }: RunnerTask): number {
-  return location?.line ?? 0
+  return (location?.line ?? 1) - 1
 }
