@@ -5,6 +5,7 @@ import { withKafka } from '../host/services.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
 import { openShower, type ShowRecords } from '../jobs/shown-records.ts'
 import { bytesAsJson } from '../kernel/json.ts'
+import { parseDuration } from '../kernel/time.ts'
 import { plural } from '../kernel/wording.ts'
 import { parseCount } from './arguments.ts'
 import { addSettings, readConfig } from './config.ts'
@@ -20,7 +21,7 @@ interface Flags extends Record<string, unknown> {
 }
 
 const TIMES = 'such as 2026-01-05T06:00:00Z or 2026-01-05, in UTC, or @ and ms since the epoch'
-export const POINTS = `earliest, latest, an offset, or a time ${TIMES}`
+export const POINTS = `earliest, latest, an offset, a time ${TIMES}, or -6h: six hours ago`
 export const FROM = `where to start in each partition: ${POINTS}`
 /** JavaScript takes a date alone as UTC, but a time without a zone as local. */
 const WITH_ZONE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
@@ -53,6 +54,8 @@ export function parsePoint(text: string): LogPoint {
   if (text === 'earliest' || text === 'latest') return text
   const offset = numberIn(text, /^(\d+)$/)
   if (Number.isSafeInteger(offset)) return { offset }
+  const ago = text.startsWith('-') ? parseDuration(text.slice(1)) : null
+  if (ago !== null) return { timeMs: Math.max(0, Date.now() - ago) }
   const timeMs = WITH_ZONE.test(text) ? Date.parse(text) : numberIn(text, /^@(\d+)$/)
   if (timeMs >= 0 && timeMs <= LAST_TIME_MS) return { timeMs }
   throw new InvalidArgumentError(`must be ${POINTS}`)

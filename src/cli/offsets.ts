@@ -3,7 +3,7 @@ import { withKafka } from '../host/services.ts'
 import { CLUSTER_SETTINGS } from '../host/settings.ts'
 import { loadNamed } from '../host/topology-files.ts'
 import * as job from '../jobs/offsets.ts'
-import { formatDuration, parseDuration } from '../kernel/time.ts'
+import { formatDuration } from '../kernel/time.ts'
 import { grouped, table } from '../kernel/wording.ts'
 import type { Definition } from '../topology/definition.ts'
 import { numberParser } from './arguments.ts'
@@ -31,10 +31,11 @@ export function offsetsCommand(): Command {
     (file: string, flags: Flags) => start(file, flags),
   )
   const reset = change(command('reset', 'set what the group has committed'))
-    .requiredOption('--to <place>', `${POINTS}, or -6h: six hours ago`, parseTarget)
+    .requiredOption('--to <place>', POINTS, parsePoint)
     .option('--partition <n>', 'only this partition; may be repeated (default: all)', addPartition)
-    .action((file: string, flags: Flags & { to: Target; partition?: number[] }) =>
-      start(file, flags, { reset: flags.to, partitions: flags.partition ?? null }),
+    .action(
+      (file: string, flags: Flags & { to: ReturnType<typeof parsePoint>; partition?: number[] }) =>
+        start(file, flags, { reset: flags.to, partitions: flags.partition ?? null }),
     )
   const skip = change(command('skip', 'go on behind an offset that cannot be read'))
     .argument('<position>', 'PARTITION/OFFSET, as in the hint of BATCH_CORRUPT', parsePosition)
@@ -54,13 +55,6 @@ export function offsetsCommand(): Command {
     parent.addCommand(addSettings(made.option('--json', 'write JSON'), SETTINGS))
   }
   return parent
-}
-
-type Target = ReturnType<typeof parsePoint>
-
-function parseTarget(text: string): Target {
-  const ago = text.startsWith('-') ? parseDuration(text.slice(1)) : null
-  return ago === null ? parsePoint(text) : { timeMs: Math.max(0, Date.now() - ago) }
 }
 
 const parsePartition = numberParser(

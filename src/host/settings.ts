@@ -35,8 +35,10 @@ const ADDRESS = { value: '<address>', fallback: '127.0.0.1', kind: TEXT }
 
 const TOKEN: SettingKind<string> = {
   parse: (raw) => {
-    const token = textOf(raw).trimEnd()
+    const token = textOf(raw).replace(/\r?\n$/, '')
     if (token === '') throw new Error('the file is empty')
+    // A header is one line, and loses its outer blanks.
+    if (/^\s|\s$|\p{Cc}/u.test(token)) throw new Error('it is not one line without outer blanks')
     return token
   },
 }

@@ -20,12 +20,14 @@ export const hours = (n: number): DurationMs => (n * 3_600_000) as DurationMs
 /** A duration of `n` times 24 hours, regardless of the calendar. */
 export const days = (n: number): DurationMs => (n * 86_400_000) as DurationMs
 
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const DURATION = new RegExp(
+  `^${['d', 'h', 'm', 's'].map((u) => `(?:([1-9]\\d{0,5})${u})?`).join('')}$`,
+)
 
-/** The ms of a duration such as `90m`, `6h` or `2d`; `null`: it is not one. */
+/** The ms of a duration such as `90m`, `6h30m` or `2d`; `null`: it is not one. */
 export function parseDuration(text: string): number | null {
-  const [, number, word] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? []
-  return number === undefined ? null : Number(number) * UNIT_MS[word as keyof typeof UNIT_MS]
+  const [, d = 0, h = 0, m = 0, s = 0] = DURATION.exec(text) ?? []
+  return days(+d) + hours(+h) + minutes(+m) + seconds(+s) || null
 }
 
 /**

@@ -90,3 +90,11 @@ export function whileTrouble(kind: TroubleKind): Required<Pick<UnnamedRow, 'on'>
   const valueOf = ({ reason }: TroubleReport) => (reason === null ? 0 : 1)
   return { on: { trouble: (trouble) => (trouble.kind === kind ? valueOf(trouble) : null) } }
 }
+
+/** A parent tells those of its workers that they cannot tell themselves. */
+export const TROUBLE = {
+  name: 'trouble',
+  type: 'gauge',
+  help: 'Troubles of a kind that go on now',
+  labels: ['kind'],
+} as const

@@ -12,6 +12,7 @@ import {
   type MetricSources,
   ofLoaded,
   ofPartition,
+  TROUBLE,
   whileTrouble,
   withLabel,
 } from './metric-rows.ts'
@@ -88,12 +89,11 @@ export const METRICS: readonly MetricRow<MetricSources>[] = [
     labels: ['state'],
     read: ({ worker }) => WORKER_STATES.map((state) => [{ state }, Number(state === worker.state)]),
   }),
-  gauge('trouble', {
-    help: 'Troubles of a kind that go on now',
-    labels: ['kind'],
+  {
+    ...TROUBLE,
     read: ({ worker }) =>
       WORST_FIRST.map((kind) => [{ kind }, worker.troubles.ofKind(kind).length]),
-  }),
+  },
   counter('rebalances_total', {
     help: 'Rebalances of the group that this worker took part in, by what began them',
     labels: ['why'],

@@ -1,6 +1,6 @@
 import { PublishedScores } from './histograms.ts'
 import { MetricRegistry, type MetricRow, type Metrics, type Registry } from './metric-registry.ts'
-import type { MetricSources } from './metric-rows.ts'
+import { type MetricSources, TROUBLE } from './metric-rows.ts'
 import { DROPPED_LINES, METRICS } from './metric-table.ts'
 
 /** @throws TidemarkError as {@link MetricRegistry} does */
@@ -13,8 +13,15 @@ export function createMetrics(
 }
 
 interface SourcesOfParent extends Pick<MetricSources, 'droppedLines'> {
-  /** How often each worker was started again. */
-  readonly restarts: () => readonly number[]
+  readonly workers: readonly WatchedProcess[]
+}
+
+/** The process of a worker, as its parent sees it. */
+interface WatchedProcess {
+  /** How often it was started again. */
+  readonly restarts: number
+  /** Why it does not answer. */
+  readonly trouble: 'silent' | 'restarting' | null
 }
 
 /** The metrics of the parent process of several workers. */
@@ -29,6 +36,16 @@ const METRICS_OF_PARENT: readonly MetricRow<SourcesOfParent>[] = [
     type: 'counter',
     help: 'Times that a worker was started again after its process had ended',
     labels: ['worker'],
-    read: ({ restarts }) => restarts().map((count, i) => [{ worker: i + 1 }, count]),
+    read: ({ workers }) => workers.map(({ restarts }, i) => [{ worker: i + 1 }, restarts]),
+  },
+  {
+    ...TROUBLE,
+    labels: ['worker', ...TROUBLE.labels],
+    read: ({ workers }) =>
+      workers.flatMap(({ trouble }, i) =>
+        ['restarting', 'silent'].map((kind) => {
+          return [{ worker: i + 1, kind }, Number(kind === trouble)] as const
+        }),
+      ),
   },
 ]

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { formatRecord, parsePoint } from '../../src/cli/consume.ts'
 import { ListedRecords } from '../../src/connect/log-records.ts'
 import type { LogRecord } from '../../src/connect/port.ts'
@@ -56,7 +56,11 @@ test.each([
   ['2026-01-01T00:00:00.099Z', { timeMs: 1_767_225_600_099 }],
   ['2026-01-01T01:00+01:00', { timeMs: 1_767_225_600_000 }],
   ['2026-01-01', { timeMs: 1_767_225_600_000 }],
+  ['-6h30m', { timeMs: 1_767_225_600_000 - 23_400_000 }],
+  ['-99999d', { timeMs: 0 }],
 ])('--from %s', (text, start) => {
+  vi.spyOn(Date, 'now').mockReturnValue(1_767_225_600_000)
+  onTestFinished(() => void vi.restoreAllMocks())
   expect(parsePoint(text)).toEqual(start)
 })
 
@@ -64,6 +68,7 @@ test.each([
   '',
   'first',
   '-1',
+  '-6x',
   '1.5',
   '9007199254740993',
   '@',
@@ -73,5 +78,5 @@ test.each([
   '2026-01-01T00:00',
   '2026-13-01T00:00Z',
 ])('not --from "%s"', (text) => {
-  expect(() => parsePoint(text)).toThrow('earliest, latest, an offset, or a time')
+  expect(() => parsePoint(text)).toThrow('earliest, latest, an offset, a time')
 })

@@ -84,7 +84,14 @@ test('others than this machine need a token', async () => {
   const args = ['serve', CARD, '--predict-host', '0.0.0.0']
   const { code, stderr } = await tidemark(args)
   expect([code, stderr]).toEqual([3, expect.stringContaining('--predict-token-file')])
-  const file = join(folderWith({ token: '\n' }), 'token')
-  const empty = await tidemark([...args, '--predict-token-file', file])
-  expect([empty.code, empty.stderr]).toEqual([3, expect.stringContaining('is empty')])
+})
+
+test.each([
+  ['\n', 'the file is empty'],
+  ['first\nsecond\n', 'it is not one line without outer blanks'],
+  [' token\n', 'it is not one line without outer blanks'],
+])('a file with the token %j is refused: %s', async (token, why) => {
+  const file = join(folderWith({ token }), 'token')
+  const { code, stderr } = await tidemark(['serve', CARD, '--predict-token-file', file])
+  expect([code, stderr]).toEqual([3, expect.stringContaining(why)])
 })

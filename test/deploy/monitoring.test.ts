@@ -20,7 +20,10 @@ function learn(name: string, labels: readonly string[] = []): void {
 }
 
 const exposed = await observedMetrics([watched]).metrics.text()
-const ofParent = createWorkersMetrics({ droppedLines: () => 0, restarts: () => [0] })
+const ofParent = createWorkersMetrics({
+  droppedLines: () => 0,
+  workers: [{ restarts: 0, trouble: null }],
+})
 for (const { name, type, labels } of METRICS) {
   for (const suffix of type === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']) {
     learn(`tidemark_${name}${suffix}`, labels)

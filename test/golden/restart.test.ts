@@ -28,7 +28,7 @@ import {
 } from './restarting.ts'
 
 // Restarts at random offsets of a golden input: what comes out must be what one uninterrupted run
-// gives (rule R1). long/restart.test.ts goes through each input at 200 offsets.
+// gives (rule R1). long/restart.test.ts goes through each input at more offsets.
 
 const RESTARTS = 4
 const FIRST_LINES = 600

@@ -1,5 +1,6 @@
 import { dayOfWeek, days, hourOfDay, hours, millis, minutes, seconds } from 'tidemark'
 import { expect, test } from 'vitest'
+import { parseDuration } from '../../src/kernel/time.ts'
 
 test('a length of time is its number of milliseconds', () => {
   expect(days(2)).toBe(2 * hours(24))
@@ -7,6 +8,20 @@ test('a length of time is its number of milliseconds', () => {
   expect(minutes(2)).toBe(2 * seconds(60))
   expect(seconds(2)).toBe(millis(2_000))
   expect(millis(2)).toBe(2)
+})
+
+test.each([
+  ['90m', 5_400_000],
+  ['6h30m', 23_400_000],
+  ['1d1h1m1s', 90_061_000],
+  ['', null],
+  ['6', null],
+  ['0h', null],
+  ['30m6h', null],
+  ['6h6h', null],
+  ['1.5h', null],
+])('the length of time "%s" is %s ms', (text, ms) => {
+  expect(parseDuration(text)).toBe(ms)
 })
 
 const sample = Array.from({ length: 500 }, (_, i) => 1_700_000_000_000 + i * 7_919_337 - 9e11)

@@ -56,12 +56,25 @@ test('a worker alone tells the same, with its number', async () => {
   expect(own(withoutNumber)).toEqual(own(await metrics.text()))
 })
 
-test('the parent tells how often each worker was started again, and what it lost of its log', async () => {
-  const metrics = createWorkersMetrics({ restarts: () => [0, 1], droppedLines: () => 3 })
-  const text = await textOfAll([{ worker: null, metrics: await metrics.data() }])
-  expect(linesOf(text, 'tidemark_')).toEqual([
+test('the parent tells how often each worker was started again, which does not answer, and what it lost of its log', async () => {
+  const workers = [
+    { restarts: 0, trouble: null },
+    { restarts: 1, trouble: 'silent' },
+  ] as const
+  const metrics = createWorkersMetrics({ workers, droppedLines: () => 3 })
+  const ofParent = { worker: null, metrics: await metrics.data() }
+  expect(linesOf(await textOfAll([ofParent]), 'tidemark_')).toEqual([
     'tidemark_log_lines_dropped_total 3',
     'tidemark_worker_restarts_total{worker="1"} 0',
     'tidemark_worker_restarts_total{worker="2"} 1',
+    'tidemark_trouble{worker="1",kind="restarting"} 0',
+    'tidemark_trouble{worker="1",kind="silent"} 0',
+    'tidemark_trouble{worker="2",kind="restarting"} 0',
+    'tidemark_trouble{worker="2",kind="silent"} 1',
+  ])
+  const own = await observedMetrics([watched]).metrics.data()
+  const text = await textOfAll([ofParent, { worker: 2, metrics: own }])
+  expect(linesOf(text, 'tidemark_trouble{worker="2",kind="silent"}')).toEqual([
+    'tidemark_trouble{worker="2",kind="silent"} 1',
   ])
 })

@@ -11,6 +11,11 @@ import type { End, WorkerProcess } from './worker-process.ts'
 
 /** A worker stops in 25 s at most; a container has 30 s between SIGTERM and SIGKILL. */
 const STOP_WITHIN_MS = 30_000
+const ASKED_EVERY_MS = 3_000
+/** How long whoever asks about a worker waits for it, ms; then what it said last counts. */
+const ANSWERED_SOON_MS = 80
+/** How long the last metrics of a worker that does not answer stay, ms. */
+const METRICS_STAY_MS = 60_000
 
 const NOTHING = { ready: false, partitions: 0, restoring: 0 } as const
 const SILENT = 'its process does not respond'
@@ -32,6 +37,11 @@ export class KeptWorker {
   #reason: string | null = null
   /** When its process began, ended, or last answered, ms since the epoch. */
   #aliveMs = 0
+  #asking: Promise<void> | null = null
+  /** The last answer of its process; `null`: it has given none. */
+  #answer: WorkerAnswer | null = null
+  #metrics: MetricData = []
+  #isSilent = false
   restarts = 0
 
   constructor(options: KeptWorkerOptions) {
@@ -73,36 +83,68 @@ export class KeptWorker {
     return this.#process?.port() ?? null
   }
 
+  /** Why it does not answer; `null`: it does, or has not begun to. */
+  get trouble(): 'silent' | 'restarting' | null {
+    if (this.#process !== null) return this.#isSilent ? 'silent' : null
+    return this.#reason === null ? null : 'restarting'
+  }
+
   async readiness(): Promise<WorkerReadiness> {
     const { worker } = this.#o
-    const answer = await this.#ask()
+    const answer = await this.#answerSoon()
     if (answer) return { worker, ...answer.readiness }
-    const [state, reason] = [this.#state, this.#process ? SILENT : this.#reason]
+    const reason = this.#isSilent ? SILENT : this.#reason
+    const state = this.trouble ?? 'starting'
     return { worker, ...NOTHING, state, ...(reason !== null && { reason }) }
   }
 
-  async metrics(): Promise<MetricData | null> {
-    return (await this.#ask())?.metrics ?? null
+  /** Its own, as it last told them. */
+  async metrics(): Promise<MetricData> {
+    await this.#answerSoon()
+    return this.#o.clock.nowMs() - this.#aliveMs < METRICS_STAY_MS ? this.#metrics : []
   }
 
   async status(): Promise<NumberedStatus> {
     const { worker } = this.#o
-    const answer = await this.#ask()
+    const answer = await this.#answerSoon()
     if (answer) return { worker, ...answer.status }
-    const state = this.#state
-    return { worker, ...(state === 'starting' ? STARTING : statusWithout(state, this.#aliveMs)) }
+    const { trouble } = this
+    return { worker, ...(trouble === null ? STARTING : statusWithout(trouble, this.#aliveMs)) }
   }
 
-  async #ask(): Promise<WorkerAnswer | null> {
-    const answer = (await this.#process?.ask()) ?? null
-    if (answer !== null) this.#aliveMs = this.#o.clock.nowMs()
-    return answer
+  async #answerSoon(): Promise<WorkerAnswer | null> {
+    let stopWaiting = () => {}
+    const soon = new Promise<void>((resolve) => {
+      stopWaiting = this.#o.clock.after(ANSWERED_SOON_MS, resolve)
+    })
+    await Promise.race([this.#ask(), soon])
+    stopWaiting()
+    return this.#isSilent ? null : this.#answer
   }
 
-  /** Its state while it does not answer. */
-  get #state(): 'starting' | 'silent' | 'restarting' {
-    if (this.#process !== null) return 'silent'
-    return this.#reason === null ? 'starting' : 'restarting'
+  /** Asks its process, unless that is asked already. */
+  #ask(): Promise<void> {
+    this.#asking ??= this.#process && this.#hear(this.#process)
+    return this.#asking ?? Promise.resolve()
+  }
+
+  async #hear(process: WorkerProcess): Promise<void> {
+    const answer = await process.ask()
+    if (process !== this.#process) return
+    this.#asking = null
+    this.#isSilent = answer === null
+    if (answer === null) return
+    this.#aliveMs = this.#o.clock.nowMs()
+    this.#answer = answer
+    this.#metrics = answer.metrics
+  }
+
+  /** A process that hangs is noticed although nobody asks about it. */
+  async #watch(over: AbortSignal): Promise<void> {
+    while (!over.aborted) {
+      await this.#ask()
+      await this.#o.clock.sleep(ASKED_EVERY_MS, over)
+    }
   }
 
   async #live(prepared: Prepared): Promise<End> {
@@ -116,8 +158,10 @@ export class KeptWorker {
     const over = new AbortController()
     const stop = () => void this.#stopInTime(process, over.signal)
     this.#stopped.signal.addEventListener('abort', stop, { once: true, signal: over.signal })
+    void this.#watch(over.signal)
     const end = await process.ended
-    this.#process = null
+    this.#process = this.#asking = this.#answer = null
+    this.#isSilent = false
     this.#aliveMs = this.#o.clock.nowMs()
     over.abort()
     return end

@@ -90,7 +90,7 @@ export class Supervisor implements Probes {
 
   async metrics(): Promise<MetricsOfWorker[]> {
     const answers = await Promise.all(this.#workers.map((worker) => worker.metrics()))
-    return answers.flatMap((metrics, i) => (metrics === null ? [] : { worker: i + 1, metrics }))
+    return answers.map((metrics, i) => ({ worker: i + 1, metrics }))
   }
 }
 
@@ -119,11 +119,13 @@ export async function runWorkers(
     return new KeptWorker({ worker, start, log, clock: wallClock, random: systemRandom })
   })
   const supervisor = new Supervisor(workers, wallClock)
-  const restarts = () => workers.map((worker) => worker.restarts)
-  const metrics = createWorkersMetrics({ restarts, droppedLines })
+  const metrics = createWorkersMetrics({ workers, droppedLines })
   const address = httpAddressOf(config)
-  const text = async () =>
-    textOfAll([{ worker: null, metrics: await metrics.data() }, ...(await supervisor.metrics())])
+  const text = async () => {
+    const ofWorkers = await supervisor.metrics()
+    // The first series of a name and its labels counts.
+    return textOfAll([{ worker: null, metrics: await metrics.data() }, ...ofWorkers])
+  }
   const { contentType } = metrics
   const served = address && {
     ...{ ...address, probes: supervisor, metrics: { contentType, text } },

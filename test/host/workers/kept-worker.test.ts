@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { restartPolicy } from '../../../src/host/workers/kept-worker.ts'
 import type { End } from '../../../src/host/workers/worker-process.ts'
 import { type Code, Refused, TidemarkError } from '../../../src/kernel/errors.ts'
+import type { MetricData } from '../../../src/observe/metric-registry.ts'
 import { STARTING } from '../../../src/observe/status.ts'
 import { longestWaits } from '../../support/clocks.ts'
 import { Fakes, IN_ORDER, KILLED } from './fake-process.ts'
@@ -176,12 +177,15 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
   process.answer = { readiness: RUNNING, metrics: [], status }
   expect(await worker.readiness()).toEqual({ worker: 2, ...RUNNING })
   expect(await worker.status()).toEqual({ worker: 2, ...status })
+  expect(worker.trouble).toBe(null)
   process.answer = null
+  await fakes.clock.pass(3_000)
+  expect(worker.trouble).toBe('silent')
   expect(await worker.readiness()).toMatchObject({ worker: 2, ready: false, state: 'silent' })
-  expect(await worker.metrics()).toBe(null)
   expect(await worker.status()).toMatchObject({ worker: 2, troubles: trouble('silent') })
   process.end(KILLED)
   await fakes.clock.asleepFor(1_000)
+  expect(worker.trouble).toBe('restarting')
   expect(await worker.readiness()).toMatchObject({
     ready: false,
     state: 'restarting',
@@ -189,6 +193,38 @@ test('it is starting, then as it says, silent when it hangs, and restarting when
   })
   expect(await worker.status()).toMatchObject({ worker: 2, troubles: trouble('restarting') })
   worker.stop()
+  await kept
+})
+
+test('while it does not answer, what it said last is told at once, and its metrics for a minute', async () => {
+  const fakes = new Fakes()
+  const worker = fakes.keptWorker(1)
+  const kept = worker.keep(nobody)
+  const process = await fakes.started(1)
+  const metrics = [{ name: 'm' }] as unknown as MetricData
+  process.answer = { readiness: RUNNING, metrics, status: STARTING }
+  expect(await worker.metrics()).toBe(metrics)
+  let giveUp = () => {}
+  vi.spyOn(process, 'ask').mockImplementation(() => {
+    return new Promise((resolve) => {
+      giveUp = () => resolve(null)
+    })
+  })
+  const soon = async (answers: Promise<unknown>[]) => {
+    await fakes.clock.pass(80)
+    return Promise.all(answers)
+  }
+  expect(await soon([worker.readiness(), worker.metrics()])).toEqual([
+    { worker: 1, ...RUNNING },
+    metrics,
+  ])
+  giveUp()
+  await fakes.clock.pass(59_839)
+  expect(worker.trouble).toBe('silent')
+  expect(await soon([worker.metrics()])).toEqual([metrics])
+  expect(await soon([worker.metrics()])).toEqual([[]])
+  worker.stop()
+  process.end(IN_ORDER)
   await kept
 })
 

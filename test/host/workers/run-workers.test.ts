@@ -3,7 +3,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Supervisor } from '../../../src/host/workers/supervisor.ts'
 import { TidemarkError } from '../../../src/kernel/errors.ts'
+import type { MetricData } from '../../../src/observe/metric-registry.ts'
 import { STARTING } from '../../../src/observe/status.ts'
+import { until } from '../../services/cluster.ts'
 import { deadAddress } from '../../services/dead-address.ts'
 import { httpOf, start, tidemark } from '../../services/tidemark-in-test.ts'
 import { folderWith } from '../../support/folder.ts'
@@ -23,9 +25,12 @@ test('two workers have one banner, one log, one /readyz and one /metrics, and st
   const run = start(['run', CARD_MINUTES, ...flags, ...brokers])
   for (const worker of [1, 2]) await run.says(`"worker":${worker},"state":"unavailable"`)
   const http = await httpOf(run)
-  const ready = await fetch(`${http}/readyz`)
-  expect(ready.status).toBe(503)
-  expect(await ready.json()).toMatchObject({
+  const ready = () => fetch(`${http}/readyz`)
+  // Of a worker that is slow to answer the parent tells what it heard last.
+  await until('both are told', async () => !(await (await ready()).text()).includes('starting'))
+  const answer = await ready()
+  expect(answer.status).toBe(503)
+  expect(await answer.json()).toMatchObject({
     ready: false,
     partitions: 0,
     workers: [
@@ -202,11 +207,15 @@ test('it is ready when all are, and tells of each', async () => {
   await done
 })
 
-test('metrics are those of the workers that answer', async () => {
+test('metrics come with the number of their worker', async () => {
   const { fakes, supervisor, done } = await running(2)
   const [, second] = fakes.processes as [FakeProcess, FakeProcess]
-  second.answer = { readiness: RUNNING, metrics: [], status: STARTING }
-  expect(await supervisor.metrics()).toEqual([{ worker: 2, metrics: [] }])
+  const metrics = [{ name: 'm' }] as unknown as MetricData
+  second.answer = { readiness: RUNNING, metrics, status: STARTING }
+  expect(await supervisor.metrics()).toEqual([
+    { worker: 1, metrics: [] },
+    { worker: 2, metrics },
+  ])
   supervisor.stop()
   for (const process of fakes.processes) process.end(IN_ORDER)
   await done
