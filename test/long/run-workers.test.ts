@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { until } from '../services/cluster.ts'
 import { deadAddress } from '../services/dead-address.ts'
 import type { Running } from '../services/tidemark.ts'
 import { httpOf, start, tidemark } from '../services/tidemark-in-test.ts'
@@ -45,26 +46,34 @@ test('a worker that is killed is started again, and told of; the other goes on',
   expect((await run.ended).code).toBe(0)
 })
 
-test('a worker that hangs is told by /livez and /readyz, with its number', async () => {
+test('a worker that hangs is told by /livez, /readyz and /metrics, with its number, until it goes on', async () => {
   const run = await twoWorkers('--http-port', '0')
   const [, second] = workerPids(run) as [number, number]
+  const http = await httpOf(run)
+  const metrics = async () => (await fetch(`${http}/metrics`)).text()
+  const own = 'tidemark_build_info{worker="2"'
+  await until('it has told its metrics', async () => (await metrics()).includes(own))
   process.kill(second, 'SIGSTOP')
   onTestFinished(() => {
     if (isAlive(second)) process.kill(second, 'SIGCONT')
   })
-  const http = await httpOf(run)
   const ask = async (path: string) => {
     const answer = await fetch(`${http}${path}`)
     return { status: answer.status, body: await answer.json() }
   }
+  const isLive = async () => (await ask('/livez')).status === 200
+  await until('it is told', async () => !(await isLive()))
   const [live, ready] = await Promise.all([ask('/livez'), ask('/readyz')])
   expect(live).toEqual({ status: 503, body: { live: false, silent: [2] } })
   expect(ready).toMatchObject({
     status: 503,
     body: { workers: [{ state: 'unavailable' }, { worker: 2, state: 'silent' }] },
   })
+  expect(await metrics()).toContain('tidemark_trouble{worker="2",kind="silent"} 1\n')
+  expect(await metrics()).toContain(own)
   process.kill(second, 'SIGCONT')
-  expect(await ask('/livez')).toMatchObject({ status: 200 })
+  await until('it goes on', isLive)
+  expect(await metrics()).toContain('tidemark_trouble{worker="2",kind="silent"} 0\n')
   run.process.kill('SIGTERM')
   expect((await run.ended).code).toBe(0)
 })
